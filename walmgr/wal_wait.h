@@ -1,0 +1,13 @@
+/*
+ * Wait events of this module, as numbers of core/shm/wait_events.def.
+ */
+#ifndef WALMGR_WAL_WAIT_H
+#define WALMGR_WAL_WAIT_H
+#define WAL_WAIT_WRITE_LOCK (WAIT_CLASS_LWLOCK | 3u)
+#define WAL_WAIT_CONTROL_LOCK (WAIT_CLASS_LWLOCK | 4u)
+#define WAL_WAIT_WRITE (WAIT_CLASS_IO | 1u)
+#define WAL_WAIT_SYNC (WAIT_CLASS_IO | 2u)
+#define WAL_WAIT_CHECKPOINT_DONE (WAIT_CLASS_IPC | 1u)
+#define WAL_WAIT_CHECKPOINTER_MAIN (WAIT_CLASS_ACTIVITY | 1u)
+#define WAL_WAIT_CHECKPOINT_DELAY (WAIT_CLASS_TIMEOUT | 1u)
+#endif
