@@ -1,0 +1,240 @@
+/*
+ * Shared by the files of bufmgr only: frames, the table's buckets, private pins, inner calls.
+ */
+#ifndef BUFMGR_BUF_INTERNAL_H
+#define BUFMGR_BUF_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "bufmgr/bufmgr.h"
+
+/*
+ * Frame state, one 64-bit word
+ *   bits 0..17  pins        processes that pin the frame (one each), and lookups in passing
+ *   bits 32..   BUF_STATE_* flags
+ * The tag may change only between a compare-and-swap that finds pins == 1 (the evictor's own) and
+ * clears TAG_VALID, and the fetch-or that sets TAG_VALID again. So who adds a pin and sees TAG_VALID
+ * in the old value may read the tag, and it stays what it is until the pin is gone.
+ */
+#define BUF_STATE_PINS UINT64_C(0x3FFFF)
+#define BUF_STATE_TAG_VALID (UINT64_C(1) << 32)    /* in the table */
+#define BUF_STATE_VALID (UINT64_C(1) << 33)        /* the page's bytes are there */
+#define BUF_STATE_DIRTY (UINT64_C(1) << 34)
+#define BUF_STATE_JUST_DIRTIED (UINT64_C(1) << 35) /* since the running write took its copy */
+#define BUF_STATE_IO (UINT64_C(1) << 36)           /* one process reads or writes the page */
+#define BUF_STATE_IO_ERROR (UINT64_C(1) << 37)     /* the last attempt failed */
+#define BUF_STATE_IO_WAITERS (UINT64_C(1) << 38)   /* sleepers on io_wait, for the end of IO */
+#define BUF_STATE_CHECKPOINT (UINT64_C(1) << 39)   /* the running checkpoint must write it */
+#define BUF_STATE_PIN_WAITER (UINT64_C(1) << 40)   /* sleepers on io_wait, for pins == 1 */
+#define BUF_STATE_HINT (UINT64_C(1) << 41)         /* somebody sets hint bits under a shared lock */
+STATIC_ASSERT(MAX_PROCS_LIMIT * 4 < BUF_STATE_PINS);
+static inline uint32_t state_pins(uint64_t s) { return (uint32_t)(s & BUF_STATE_PINS); }
+
+typedef struct Frame {
+    CACHE_ALIGNED _Atomic uint64_t state;
+    LwLock content;
+    _Atomic uint64_t version; /* odd while locked exclusively; written by the holder only */
+    BufTag tag;               /* see above */
+    WaitWord io_wait;         /* sequence: bumped when IO ends with sleepers, or pins fall to 1 */
+} Frame;
+STATIC_ASSERT(sizeof(Frame) == CACHE_LINE);
+
+#define USAGE_MAX 5
+#define SWEEP_GROUP 64 /* frames per step of the clock hand */
+
+/* One cache line of the table: a lookup compares all tags at once. Written under the partition's lock;
+ * read without: version (odd while written) and the frame's own tag validate. */
+#define BUCKET_SLOTS 10
+typedef struct Bucket {
+    CACHE_ALIGNED _Atomic uint32_t version; /* bit 0 writing, bits 1..8 overflow count, rest counter */
+    uint16_t tags[BUCKET_SLOTS];            /* 0: empty slot */
+    int32_t frames[BUCKET_SLOTS];
+} Bucket;
+STATIC_ASSERT(sizeof(Bucket) == CACHE_LINE);
+
+#define PARTITIONS_MAX 128
+#define EXTEND_LOCKS 64
+#define SIZE_SETS 4096
+#define SIZE_WAYS 3
+
+typedef struct SizeEntry { RelLocator rel; uint32_t fork; BlockNo blocks; } SizeEntry; /* rel.rel 0: empty */
+typedef struct SizeSet {
+    CACHE_ALIGNED _Atomic uint32_t seq; /* seqlock: odd while written */
+    SizeEntry ways[SIZE_WAYS];
+} SizeSet;
+STATIC_ASSERT(sizeof(SizeSet) == CACHE_LINE);
+
+typedef struct BufShared {
+    CACHE_ALIGNED _Atomic uint64_t hand; /* groups the clock hand has passed since start */
+    CACHE_ALIGNED BufSharedStats stats;
+    LwLockPadded checkpoint_lock;        /* one collector of dirty frames at a time */
+    LwLockPadded extend_locks[EXTEND_LOCKS];
+    LwLockPadded partitions[PARTITIONS_MAX];
+    SizeSet sizes[SIZE_SETS];
+} BufShared;
+
+extern BufShared *buf_shared;
+extern Frame *buf_frames;
+extern uint8_t *buf_usage;               /* dense, per frame; padded to whole groups */
+extern _Atomic uint64_t *buf_dirty_bits; /* per frame: may be dirty; only the collector clears */
+extern Bucket *buf_buckets;
+extern uint32_t buf_frame_count, buf_bucket_count, buf_partition_count;
+
+static inline BufTag
+tag_make(RelLocator r, ForkNo f, BlockNo b)
+{
+    return (BufTag){r, (uint32_t)f, b};
+}
+
+static inline bool
+tags_equal(const BufTag *a, const BufTag *b)
+{
+    /* 20 bytes as 8 + 8 + 4 */
+    return ((load_u64(&a->rel.spc) ^ load_u64(&b->rel.spc)) | (load_u64(&a->rel.rel) ^ load_u64(&b->rel.rel)) |
+            (uint64_t)(a->block ^ b->block)) == 0;
+}
+STATIC_ASSERT(offsetof(BufTag, fork) == 12 && offsetof(BufTag, block) == 16);
+
+static inline uint64_t
+tag_hash(const BufTag *t)
+{
+    uint64_t a = load_u64(&t->rel.spc) * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t b = (uint64_t)t->rel.rel << 32 | (t->block ^ t->fork << 30);
+    uint64_t x = (a ^ b) * UINT64_C(0xD6E8FEB86659FD93);
+    x ^= x >> 32;
+    x *= UINT64_C(0xD6E8FEB86659FD93);
+    return x ^ x >> 29;
+}
+
+static inline uint32_t hash_bucket(uint64_t h) { return (uint32_t)(h >> 32) & (buf_bucket_count - 1); }
+static inline uint16_t hash_tag16(uint64_t h) { return (uint16_t)((h & 0xFFFF) ? (h & 0xFFFF) : 1); }
+/* A partition is a run of buckets; overflow wraps inside it, so its lock covers whole probe chains. */
+static inline uint32_t hash_partition(uint64_t h) { return hash_bucket(h) / (buf_bucket_count / buf_partition_count); }
+static inline LwLock *partition_lock(uint64_t h) { return &buf_shared->partitions[hash_partition(h)].lock; }
+
+/* ---- buf_table.c ---- */
+/* Without a lock: a frame whose tag reads as *tag, -1 if none was seen (which proves nothing). */
+Buf table_lookup(uint64_t hash, const BufTag *tag);
+/* Under the partition lock: exact. */
+bool table_insert(uint64_t hash, Buf frame); /* false: the partition is full */
+void table_delete(uint64_t hash, Buf frame);
+
+/* ---- private pins: word = (buffer + 1) | count << 32 ---- */
+#define PIN_SETS 16
+#define PIN_WAYS 4
+extern uint64_t *buf_pins;   /* proc_self->buf_private, or process-local without a slot */
+extern int buf_pins_overflow;
+uint64_t *pins_overflow_find(Buf b);
+void pins_overflow_add(Buf b);
+void pins_overflow_remove(Buf b);
+
+static inline uint64_t *
+pins_find(Buf b)
+{
+    uint64_t *w = &buf_pins[((uint32_t)b % PIN_SETS) * PIN_WAYS];
+    uint32_t key = (uint32_t)b + 1;
+
+    if (LIKELY((uint32_t)w[0] == key))
+        return &w[0];
+    for (int i = 1; i < PIN_WAYS; i++)
+        if ((uint32_t)w[i] == key)
+            return &w[i];
+    return UNLIKELY(buf_pins_overflow) ? pins_overflow_find(b) : NULL;
+}
+
+static inline void
+pins_add(Buf b)
+{
+    uint64_t *w = &buf_pins[((uint32_t)b % PIN_SETS) * PIN_WAYS];
+
+    for (int i = 0; i < PIN_WAYS; i++)
+        if (w[i] == 0) {
+            w[i] = ((uint64_t)b + 1) | UINT64_C(1) << 32;
+            return;
+        }
+    pins_overflow_add(b);
+}
+
+/* ---- buf_pin.c ---- */
+void frame_wake(Frame *f);                       /* bumps io_wait and wakes all */
+void frame_unpin_wake(Frame *f);                 /* pins fell to 1 with a waiter */
+static inline void
+frame_unpin_shared(Frame *f)
+{
+    /* release: our reads and writes of the page come before an evictor's change of it */
+    uint64_t old = atomic_fetch_sub_explicit(&f->state, 1, memory_order_release);
+    if (UNLIKELY((old & BUF_STATE_PIN_WAITER) && state_pins(old) == 2))
+        frame_unpin_wake(f);
+}
+/* Pins frame b if it holds *tag; *state_out: its state then. */
+bool frame_pin_if(Buf b, const BufTag *tag, bool bump_usage, uint64_t *state_out);
+void frame_wait_io(Frame *f);
+void frame_mark_dirty(Buf b);
+
+/* ---- buf_sweep*.c: decays 64 usage counts by one, returns the mask of those that were zero ---- */
+typedef uint64_t (*SweepFn)(uint8_t *usage);
+extern SweepFn sweep_step;
+uint64_t sweep_step_scalar(uint8_t *usage);
+uint64_t sweep_step_avx2(uint8_t *usage);
+uint64_t sweep_step_avx512(uint8_t *usage);
+uint64_t sweep_step_neon(uint8_t *usage);
+void sweep_select(void);
+typedef struct SweepVariant { const char *name; SweepFn fn; } SweepVariant;
+int sweep_variants(SweepVariant *out, int max);
+
+/* ---- buf_alloc.c ---- */
+struct BufRing {
+    BufRingKind kind;
+    int size, current;
+    bool from_ring; /* the last victim came from the ring */
+    Buf frames[];
+};
+/* A frame pinned once by us, with no tag, in nobody's way. */
+ErrCode victim_get(BufRing *ring, Buf *out) MUST_USE;
+void victim_put_back(Buf b);
+/* Gives the victim the identity *tag with IO in progress, or finds that the page is there already:
+ * then the victim is put back, *existing is pinned and false is returned. */
+bool victim_install(Buf victim, const BufTag *tag, uint64_t hash, Buf *existing);
+uint64_t sweep_position(void);
+
+/* ---- buf_io.c ---- */
+ErrCode read_slow(const BufTag *tag, uint64_t hash, BufMode mode, BufRing *ring, Buf *out) MUST_USE;
+/* Ends IO begun by us. set: flags to set; clear_dirty: unless dirtied again. */
+void frame_io_end(Frame *f, uint64_t set, bool clear_dirty);
+/* Begins a read of a pinned frame that is not valid; false: it has become valid. */
+bool frame_io_begin_read(Frame *f);
+#define FLUSH_WAIT 1u /* wait for locks and others' IO, otherwise ERR_BUSY */
+ErrCode frame_flush(Buf b, unsigned flags, bool *written) MUST_USE;
+/* Writes as many pages of consecutive blocks as are ready: bufs[0..n), all pinned, consecutive. */
+#define WRITE_RUN_MAX 16
+ErrCode frames_flush_run(const Buf *bufs, int n, int *written) MUST_USE;
+
+/* ---- buf_size.c ---- */
+bool size_cached(RelLocator r, ForkNo f, BlockNo *out);
+void size_store(RelLocator r, ForkNo f, BlockNo blocks);
+void size_forget(RelLocator r);
+void size_forget_database(Oid db);
+LwLock *extend_lock(RelLocator r, ForkNo f);
+ErrCode size_exact_locked(RelLocator r, ForkNo f, BlockNo *out) MUST_USE; /* extend lock held */
+ErrCode size_ensure(RelLocator r, ForkNo f, BlockNo block) MUST_USE;      /* extends so that block exists */
+
+extern int bgwriter_delay_ms, bgwriter_lru_maxpages, bgwriter_flush_after, backend_flush_after;
+extern int checkpoint_flush_after, effective_io_concurrency, buf_shared_buffers;
+extern double bgwriter_lru_multiplier;
+
+/* Write-back hints: tells the kernel to start writing after `limit` pages. */
+typedef struct WritebackRun { BufTag first; int pages, limit; } WritebackRun;
+void writeback_add(WritebackRun *w, const BufTag *tag, int n);
+void writeback_finish(WritebackRun *w);
+
+static inline void
+cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+#endif
