@@ -1,0 +1,135 @@
+/*
+ * One row by its address: index scans come here.
+ *
+ * The address names the root of a HOT chain: a normal line, or a redirect to one. The walk follows
+ * ctid inside the page while each version's xmin is the previous one's xmax, to the first that the
+ * snapshot sees. A chain none of whose members anybody can see any more is reported, so that the
+ * index entry can be marked dead.
+ */
+#include "core/access/heap/heap_internal.h"
+
+static bool
+chain_walk(Buf buf, ItemPtr tid, const Snapshot *s, Tuple *out, bool *all_dead)
+{
+    char *page = buf_page(buf);
+    OffsetNo off = tid.off;
+    Xid prev_xmax = XID_INVALID;
+    bool first = true, dead = true;
+    Lsn horizon = 0;
+
+    for (;;) {
+        LinePtr lp;
+        char *t;
+        uint16_t flags;
+
+        if (off < OFFSET_FIRST || off > page_line_count(page))
+            break;
+        lp = page_line(page, off);
+        if (LINE_STATE(lp) != LINE_NORMAL) {
+            if (LINE_STATE(lp) == LINE_REDIRECT && first) {
+                off = (OffsetNo)LINE_OFFSET(lp);
+                first = false;
+                continue;
+            }
+            break;
+        }
+        t = page_item(page, lp);
+        flags = tuple_flags(t);
+        if (first && (flags & HEAP_HEAP_ONLY))
+            break; /* the entry is stale: its line was reused */
+        if (prev_xmax != XID_INVALID && prev_xmax != tuple_xmin(t))
+            break;
+        if (tuple_visible(t, s, buf)) {
+            out->bytes = t;
+            out->size = LINE_LENGTH(lp);
+            out->tid = (ItemPtr){tid.block, off};
+            if (all_dead)
+                *all_dead = false;
+            return true;
+        }
+        if (all_dead && dead) {
+            if (horizon == 0)
+                horizon = horizon_lsn_cached();
+            dead = tuple_surely_dead(t, horizon);
+        }
+        flags = tuple_flags(t);
+        if (!(flags & HEAP_HOT_UPDATED) || (flags & (HEAP_XMAX_INVALID | HEAP_XMAX_LOCK_ONLY)))
+            break;
+        prev_xmax = tuple_update_xid(t);
+        off = tuple_ctid(t).off;
+        first = false;
+    }
+    if (all_dead)
+        *all_dead = dead;
+    return false;
+}
+
+static bool
+fetch_in(Buf b, ItemPtr tid, const Snapshot *s, Tuple *out, bool *all_dead)
+{
+    bool found;
+
+    buf_lock(b, LW_SHARED);
+    found = chain_walk(b, tid, s, out, all_dead);
+    buf_unlock(b);
+    return found;
+}
+
+bool
+heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead)
+{
+    Buf b = *buf;
+
+    if (b == BUF_INVALID || buf_block(b) != tid.block) {
+        if (b != BUF_INVALID)
+            rbuf_unpin(b);
+        *buf = BUF_INVALID;
+        b = rbuf_read(rel->locator, FORK_MAIN, tid.block);
+        *buf = b;
+        if (s->kind == SNAPSHOT_MVCC)
+            heap_prune_opportunistic(rel, b);
+    }
+    return fetch_in(b, tid, s, out, all_dead);
+}
+
+bool
+heap_fetch(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead)
+{
+    *buf = BUF_INVALID;
+    if (heap_fetch_next(rel, tid, s, buf, out, all_dead))
+        return true;
+    rbuf_unpin(*buf);
+    *buf = BUF_INVALID;
+    return false;
+}
+
+bool
+heap_fetch_version(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out)
+{
+    Buf b;
+    char *page;
+    bool found = false;
+
+    *buf = BUF_INVALID;
+    if (tid.block >= heap_blocks(rel))
+        return false;
+    b = rbuf_read(rel->locator, FORK_MAIN, tid.block);
+    page = buf_page(b);
+    buf_lock(b, LW_SHARED);
+    if (tid.off >= OFFSET_FIRST && tid.off <= page_line_count(page) &&
+        LINE_STATE(page_line(page, tid.off)) == LINE_NORMAL) {
+        LinePtr lp = page_line(page, tid.off);
+        char *t = page_item(page, lp);
+
+        if (tuple_visible(t, s, b)) {
+            *out = (Tuple){t, LINE_LENGTH(lp), tid};
+            found = true;
+        }
+    }
+    buf_unlock(b);
+    if (found)
+        *buf = b;
+    else
+        rbuf_unpin(b);
+    return found;
+}
