@@ -1,0 +1,20 @@
+/*
+ * What the catalog's functions show of a session and of counters kept elsewhere: registered by the
+ * modules above that have them. NULL: there is nothing to show.
+ */
+#ifndef CORE_CATALOG_SESSION_VIEWS_H
+#define CORE_CATALOG_SESSION_VIEWS_H
+
+#include "core/catalog/catalog.h"
+
+typedef struct PreparedView { const char *name, *statement; TimestampTz prepared; const Oid *types; int ntypes; bool from_sql; int64_t generic_plans, custom_plans; } PreparedView;
+typedef struct CursorView { const char *name, *statement; bool holdable, binary, scrollable; TimestampTz created; } CursorView;
+extern int (*session_list_prepared)(Arena *a, PreparedView **out); /* pg_prepared_statements */
+extern int (*session_list_cursors)(Arena *a, CursorView **out);    /* pg_cursors */
+/* Counters by the name of PostgreSQL's pg_stat_get_... function ("tuples_inserted", "db_xact_commit");
+ * object: relation or database. False: not counted. */
+extern bool (*stat_counter_hook)(const char *name, Oid object, int64_t *out);
+/* The connection's ends, for inet_client_addr() and kin; false: a Unix-domain socket. */
+extern bool (*session_address_hook)(bool server, const char **host, int *port);
+
+#endif
