@@ -1,0 +1,377 @@
+/*
+ * Column references: from names to Vars, through the levels of the query.
+ */
+#include <stdlib.h>
+
+#include "core/sql/analyze/analyze_internal.h"
+
+void
+mark_column_used(Scope *s, int rel, int attno, uint32_t perm)
+{
+    RangeEntry *e = list_at(s->query->range_table, rel - 1);
+    if (e->kind != RANGE_RELATION)
+        return;
+    e->required_perms |= (int)perm;
+    IntList **cols = perm == ACL_SELECT ? &e->select_cols : perm == ACL_INSERT ? &e->insert_cols : &e->update_cols;
+    if (*cols == NULL)
+        *cols = ints_new(s->arena);
+    if (!ints_has(*cols, attno))
+        ints_push(*cols, attno);
+}
+
+/* Copies a template with adjusted levels: templates are Vars, or expressions over them for merged columns. */
+typedef struct Raise { Scope *s; int levels; int location; } Raise;
+
+static void *
+raise_levels(void *n, void *arg)
+{
+    Raise *r = arg;
+    if (IS(n, Var)) {
+        Var *v = node_copy(r->s->arena, n);
+        v->levels_up += r->levels;
+        v->expr.location = r->location;
+        return v;
+    }
+    void *c = node_mutate_children(r->s->arena, n, raise_levels, arg, false);
+    if (node_is_expr(c))
+        ((Expr *)c)->location = r->location;
+    return c;
+}
+
+static bool
+mark_vars(void *n, void *arg)
+{
+    Scope *s = arg;
+    if (IS(n, Var) && ((Var *)n)->levels_up == 0)
+        mark_column_used(s, ((Var *)n)->rel, ((Var *)n)->attno, ACL_SELECT);
+    return node_walk_children(n, mark_vars, arg, false);
+}
+
+Expr *
+make_var(Scope *s, NsItem *item, int column_index, int levels_up, int location)
+{
+    Scope *owner = s;
+    for (int i = 0; i < levels_up; i++)
+        owner = owner->parent;
+    mark_vars(item->cols[column_index].expr, owner);
+    Raise r = {s, levels_up, location};
+    return raise_levels(item->cols[column_index].expr, &r);
+}
+
+static const struct {
+    const char *name;
+    int attno;
+    Oid type;
+} system_columns[] = {
+    {"ctid", -1, TID_OID}, {"xmin", -2, XID_OID}, {"cmin", -3, CID_OID},
+    {"xmax", -4, XID_OID}, {"cmax", -5, CID_OID}, {"tableoid", -6, OID_OID},
+};
+
+static Expr *
+system_column(Scope *s, NsItem *item, const char *name, int levels_up, int location)
+{
+    if (item->entry == NULL || item->entry->kind != RANGE_RELATION || item->rel == 0 || item->entry->relkind == 'v')
+        return NULL;
+    for (size_t i = 0; i < COUNT_OF(system_columns); i++) {
+        if (strcmp(system_columns[i].name, name) != 0)
+            continue;
+        Var *v = node_new(s->arena, Var);
+        v->rel = item->rel;
+        v->attno = system_columns[i].attno;
+        v->levels_up = levels_up;
+        v->orig_rel = item->rel;
+        v->orig_attno = v->attno;
+        v->expr.type = system_columns[i].type;
+        v->expr.location = location;
+        Scope *owner = s;
+        for (int k = 0; k < levels_up; k++)
+            owner = owner->parent;
+        mark_column_used(owner, item->rel, v->attno, ACL_SELECT);
+        return &v->expr;
+    }
+    return NULL;
+}
+
+/* Column `name` of one item; -1: not there. Raises when the item has it twice. */
+static int
+column_in_item(Scope *s, NsItem *item, const char *name, int location)
+{
+    int found = -1;
+    for (int i = 0; i < item->ncols; i++) {
+        if (item->cols[i].name == NULL || strcmp(item->cols[i].name, name) != 0)
+            continue;
+        if (found >= 0)
+            RAISE_AT(SQLSTATE_AMBIGUOUS_COLUMN, location, "column reference \"%s\" is ambiguous", name);
+        found = i;
+    }
+    (void)s;
+    return found;
+}
+
+static void
+check_lateral(Scope *s, NsItem *item, int location)
+{
+    if (item->lateral_only && !item->lateral_ok)
+        RAISE_ERR(SQLSTATE_INVALID_COLUMN_REFERENCE, err_message("invalid reference to FROM-clause entry for table \"%s\"", item->name ? item->name : ""),
+                  err_detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference."), err_position(location));
+    (void)s;
+}
+
+NsItem *
+find_ns_item(Scope *s, const char *schema, const char *name, int *levels_up, int location)
+{
+    *levels_up = 0;
+    Oid rel = 0;
+    if (schema) {
+        Oid nsp = nsp_oid(schema, true);
+        rel = nsp ? rel_lookup(schema, name) : 0;
+        if (rel == 0)
+            return NULL;
+    }
+    for (Scope *p = s; p != NULL; p = p->parent, (*levels_up)++) {
+        NsItem *found = NULL;
+        for (int i = 0; i < list_count(p->ns); i++) {
+            NsItem *it = p->ns->items[i];
+            if (!it->name_visible || it->name == NULL)
+                continue;
+            if (schema) {
+                if (it->entry == NULL || it->entry->kind != RANGE_RELATION || it->entry->rel != rel || it->entry->alias != NULL)
+                    continue;
+            } else if (strcmp(it->name, name) != 0)
+                continue;
+            if (found)
+                RAISE_AT(SQLSTATE_AMBIGUOUS_ALIAS, location, "table reference \"%s\" is ambiguous", name);
+            check_lateral(p, it, location);
+            found = it;
+        }
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* A hint for a misspelt column: the closest visible name, if close enough. */
+static int
+edit_distance(const char *a, const char *b, int limit)
+{
+    int n = (int)strlen(a), m = (int)strlen(b);
+    if (n > 63 || m > 63 || abs(n - m) > limit)
+        return limit + 1;
+    int row[65];
+    for (int j = 0; j <= m; j++)
+        row[j] = j;
+    for (int i = 1; i <= n; i++) {
+        int prev = row[0];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int cur = row[j];
+            int sub = prev + (a[i - 1] != b[j - 1]);
+            row[j] = MIN(MIN(row[j] + 1, row[j - 1] + 1), sub);
+            prev = cur;
+        }
+    }
+    return row[m];
+}
+
+static NORETURN void
+column_missing(Scope *s, const char *relname, const char *name, int location)
+{
+    StrBuf hint;
+    str_init(&hint, s->arena);
+    int best = INT32_MAX, count = 0;
+    const char *first = NULL, *second = NULL, *first_rel = NULL, *second_rel = NULL;
+    for (Scope *p = s; p != NULL; p = p->parent)
+        for (int i = 0; i < list_count(p->ns); i++) {
+            NsItem *it = p->ns->items[i];
+            if (it->name == NULL || it->entry == NULL)
+                continue;
+            int rel_penalty = relname ? edit_distance(relname, it->name, 3) : 0;
+            for (int c = 0; c < it->ncols; c++) {
+                const char *col = it->cols[c].name;
+                if (col == NULL || col[0] == '\0')
+                    continue;
+                int limit = 3;
+                int d = edit_distance(name, col, limit) + rel_penalty;
+                if (d > limit || d > (int)strlen(name) / 2)
+                    continue;
+                if (d < best) {
+                    best = d;
+                    count = 1;
+                    first = col;
+                    first_rel = it->name;
+                } else if (d == best) {
+                    if (++count == 2) {
+                        second = col;
+                        second_rel = it->name;
+                    }
+                }
+            }
+        }
+    /* A column of that very name exists but cannot be seen from here. */
+    if (count == 1)
+        str_printf(&hint, "Perhaps you meant to reference the column \"%s.%s\".", first_rel, first);
+    else if (count == 2)
+        str_printf(&hint, "Perhaps you meant to reference the column \"%s.%s\" or the column \"%s.%s\".", first_rel, first, second_rel, second);
+    err_start(LEVEL_ERROR, SQLSTATE_UNDEFINED_COLUMN, __FILE__, __LINE__, __func__);
+    if (relname)
+        err_message("column %s.%s does not exist", relname, name);
+    else
+        err_message("column \"%s\" does not exist", name);
+    if (hint.len)
+        err_hint("%s", hint.data);
+    err_position(location);
+    err_throw();
+}
+
+static NORETURN void
+relation_missing(Scope *s, const char *schema, const char *name, int location)
+{
+    /* A table of the query that hides behind an alias, or stands in another part of it. */
+    for (Scope *p = s; p != NULL; p = p->parent)
+        for (int i = 0; i < list_count(p->query->range_table); i++) {
+            RangeEntry *e = p->query->range_table->items[i];
+            if (e->kind == RANGE_RELATION && e->alias != NULL && schema == NULL) {
+                RelDesc *r = rel_cached(e->rel);
+                if (r && strcmp(r->name, name) == 0)
+                    RAISE_ERR(SQLSTATE_UNDEFINED_TABLE, err_message("invalid reference to FROM-clause entry for table \"%s\"", name),
+                              err_hint("Perhaps you meant to reference the table alias \"%s\".", e->eref), err_position(location));
+            }
+            if (e->eref && strcmp(e->eref, name) == 0 && e->kind != RANGE_JOIN)
+                RAISE_ERR(SQLSTATE_UNDEFINED_TABLE, err_message("invalid reference to FROM-clause entry for table \"%s\"", name),
+                          err_hint("There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", name),
+                          err_position(location));
+        }
+    if (schema)
+        RAISE_AT(SQLSTATE_UNDEFINED_TABLE, location, "missing FROM-clause entry for table \"%s\"", name);
+    RAISE_AT(SQLSTATE_UNDEFINED_TABLE, location, "missing FROM-clause entry for table \"%s\"", name);
+}
+
+static Expr *
+whole_row(Scope *s, NsItem *item, int levels_up, int location)
+{
+    RowExpr *r = node_new(s->arena, RowExpr);
+    r->args = list_new(s->arena);
+    r->names = list_new(s->arena);
+    for (int i = 0; i < item->ncols; i++) {
+        if (item->cols[i].name == NULL)
+            continue;
+        list_push(r->args, make_var(s, item, i, levels_up, location));
+        list_push(r->names, arena_strdup(s->arena, item->cols[i].name));
+    }
+    r->form = FORM_IMPLICIT_CAST;
+    r->expr.type = item->entry && item->entry->kind == RANGE_RELATION ? rel_cached(item->entry->rel)->row_type : RECORD_OID;
+    r->expr.location = location;
+    return &r->expr;
+}
+
+static Expr *
+unqualified(Scope *s, const char *name, int location)
+{
+    int levels = 0;
+    for (Scope *p = s; p != NULL; p = p->parent, levels++) {
+        NsItem *found = NULL;
+        int col = -1;
+        for (int i = 0; i < list_count(p->ns); i++) {
+            NsItem *it = p->ns->items[i];
+            if (!it->columns_visible)
+                continue;
+            int c = column_in_item(s, it, name, location);
+            if (c < 0)
+                continue;
+            if (found)
+                RAISE_AT(SQLSTATE_AMBIGUOUS_COLUMN, location, "column reference \"%s\" is ambiguous", name);
+            check_lateral(p, it, location);
+            found = it;
+            col = c;
+        }
+        if (found)
+            return make_var(s, found, col, levels, location);
+        if (list_count(p->ns) >= 1)
+            for (int i = 0; i < list_count(p->ns); i++) {
+                NsItem *it = p->ns->items[i];
+                Expr *e = it->columns_visible ? system_column(s, it, name, levels, location) : NULL;
+                if (e)
+                    return e;
+            }
+    }
+    int up;
+    NsItem *item = find_ns_item(s, NULL, name, &up, location);
+    if (item) {
+        if (item->entry && item->entry->kind == RANGE_FUNCTION && item->ncols == 1)
+            return make_var(s, item, 0, up, location);
+        return whole_row(s, item, up, location);
+    }
+    return NULL;
+}
+
+Expr *
+analyze_column_ref(Scope *s, const PgQuery__ColumnRef *c)
+{
+    const char *schema = NULL, *rel = NULL, *col;
+    size_t n = c->n_fields;
+
+    if (s->kind == EK_DEFAULT)
+        RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, c->location, "cannot use column reference in DEFAULT expression");
+    if (c->fields[n - 1]->node_case == PN(A_STAR)) {
+        if (n == 1)
+            RAISE_AT(SQLSTATE_SYNTAX_ERROR, c->location, "row expansion via \"*\" is not supported here");
+        int up;
+        NsItem *it = find_ns_item(s, n > 2 ? pstr(c->fields[n - 3]) : NULL, pstr(c->fields[n - 2]), &up, c->location);
+        if (it == NULL)
+            relation_missing(s, NULL, pstr(c->fields[n - 2]), c->location);
+        return whole_row(s, it, up, c->location);
+    }
+    col = pstr(c->fields[n - 1]);
+    if (n == 1) {
+        Expr *e = unqualified(s, col, c->location);
+        if (e == NULL)
+            column_missing(s, NULL, col, c->location);
+        return e;
+    }
+    rel = pstr(c->fields[n - 2]);
+    if (n >= 3)
+        schema = pstr(c->fields[n - 3]);
+    if (n > 4)
+        RAISE_AT(SQLSTATE_SYNTAX_ERROR, c->location, "improper qualified name (too many dotted names): %s", col);
+    int up;
+    NsItem *item = find_ns_item(s, schema, rel, &up, c->location);
+    if (item == NULL)
+        relation_missing(s, schema, rel, c->location);
+    int i = column_in_item(s, item, col, c->location);
+    if (i >= 0)
+        return make_var(s, item, i, up, c->location);
+    Expr *sys = system_column(s, item, col, up, c->location);
+    if (sys)
+        return sys;
+    column_missing(s, rel, col, c->location);
+}
+
+void
+expand_star(Scope *s, const PgQuery__ColumnRef *c, List *out)
+{
+    size_t n = c->n_fields;
+    if (n == 1) {
+        bool any = false;
+        for (int i = 0; i < list_count(s->ns); i++) {
+            NsItem *it = s->ns->items[i];
+            if (!it->columns_visible || it->lateral_only)
+                continue;
+            any = true;
+            if (it->entry && it->entry->kind == RANGE_RELATION)
+                it->entry->required_perms |= (int)ACL_SELECT;
+            for (int k = 0; k < it->ncols; k++)
+                if (it->cols[k].name != NULL)
+                    list_push(out, target_new(s->arena, make_var(s, it, k, 0, c->location), 0, it->cols[k].name, false));
+        }
+        if (!any)
+            RAISE_AT(SQLSTATE_SYNTAX_ERROR, c->location, "SELECT * with no tables specified is not valid");
+        return;
+    }
+    int up;
+    NsItem *it = find_ns_item(s, n > 2 ? pstr(c->fields[n - 3]) : NULL, pstr(c->fields[n - 2]), &up, c->location);
+    if (it == NULL)
+        relation_missing(s, n > 2 ? pstr(c->fields[n - 3]) : NULL, pstr(c->fields[n - 2]), c->location);
+    for (int k = 0; k < it->ncols; k++)
+        if (it->cols[k].name != NULL)
+            list_push(out, target_new(s->arena, make_var(s, it, k, up, c->location), 0, it->cols[k].name, false));
+}
