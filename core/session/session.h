@@ -1,0 +1,23 @@
+/*
+ * One session's life: startup, the message loop, transaction blocks, prepared statements, portals, the
+ * statement cache.
+ */
+#ifndef CORE_SESSION_SESSION_H
+#define CORE_SESSION_SESSION_H
+
+#include "core/sql/sql.h"
+#include "core/wire/wire.h"
+
+void session_settings_register(void);
+/* A backend's main: takes a connected socket, serves it to the end. Returns when the client has left
+ * cleanly and the process may serve another (after session_reset); exits the process on FATAL. */
+void session_serve(int fd);
+/* `postgres --single`-like: statements from a string without a client; used by initdb. Raises. */
+void session_run_script(const char *script);
+void session_attach_standalone(const char *database);
+/* Cancels what the session of that process and key is running (cancel.c). */
+void session_forward_cancel(uint32_t pid, uint32_t key);
+/* Interrupt service of backends: interrupts_process points here. */
+void session_process_interrupts(void);
+
+#endif
