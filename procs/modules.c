@@ -1,0 +1,52 @@
+/*
+ * Every module of the house, registered in the order of the layers: what the server and initdb have
+ * in common before shared memory is made, and what each process does after it has its slot.
+ */
+#include "procs/procs.h"
+
+#include "core/access/sequence.h"
+#include "core/base/cpu.h"
+#include "core/base/settings.h"
+#include "core/base/stack.h"
+#include "core/catalog/builtins.h"
+#include "core/session/session.h"
+#include "core/types/number.h"
+
+void
+modules_register(void)
+{
+    cpu_init();
+    stack_set_base();
+    float_format_init();
+    builtins_init();
+    proc_shm_register();
+    fsyncq_shm_register();
+    lock_shm_register();
+    wal_settings_register();
+    wal_shm_register();
+    buf_settings_register();
+    buf_shm_register();
+    txn_settings_register();
+    txn_shm_register();
+    txn_register_redo();
+    types_settings_register();
+    heap_register_redo();
+    btree_register_redo();
+    seq_register_redo();
+    catalog_settings_register();
+    catalog_shm_register();
+    sql_register();
+    wire_settings_register();
+    session_settings_register();
+    procs_settings_register();
+    settings_boot();
+}
+
+void
+modules_process_init(void)
+{
+    relfile_init();
+    buf_process_init();
+    txn_process_init();
+    catalog_process_init();
+}
