@@ -1,0 +1,121 @@
+/*
+ * Clock sweep kernels against the reference on random counts, and the buffer table against a plain
+ * map, with buckets overflowing. An argument is the seed.
+ */
+#include "bufmgr_util.h"
+
+static void
+sweep_variants_equal_the_reference(void)
+{
+    static uint8_t a[SWEEP_GROUP] __attribute__((aligned(64))), b[SWEEP_GROUP] __attribute__((aligned(64)));
+    SweepVariant variants[8];
+    int n = sweep_variants(variants, COUNT_OF(variants));
+    uint64_t rnd = test_seed;
+    CU_ASSERT_STRING_EQUAL(variants[0].name, "scalar");
+    for (int v = 0; v < n; v++) {
+        printf("%s ", variants[v].name);
+        for (int round = 0; round < 20000; round++) {
+            unsigned range = round % 4 == 0 ? 256 : round % 4 == 1 ? 2 : USAGE_MAX + 1;
+            for (int i = 0; i < SWEEP_GROUP; i++)
+                a[i] = b[i] = (uint8_t)(test_random(&rnd) % range);
+            CU_ASSERT_EQUAL_FATAL(variants[v].fn(a), sweep_step_scalar(b));
+            CU_ASSERT_EQUAL_FATAL(memcmp(a, b, sizeof(a)), 0);
+        }
+        memset(a, 0, sizeof(a));
+        CU_ASSERT_EQUAL(variants[v].fn(a), UINT64_MAX);
+        memset(a, 255, sizeof(a));
+        CU_ASSERT_EQUAL(variants[v].fn(a), 0);
+    }
+}
+
+/* Frames with random tags go in and out; every lookup must agree with what the frames say. */
+static bool present[4096];
+
+static void
+put(Buf b, uint64_t *rnd)
+{
+    buf_frames[b].tag = tag_make((RelLocator){1663, 5, (Oid)(test_random(rnd) % 50)}, FORK_MAIN, (BlockNo)b * 64 + (BlockNo)(test_random(rnd) % 64));
+    CU_ASSERT_TRUE_FATAL(table_insert(tag_hash(&buf_frames[b].tag), b));
+    present[b] = true;
+}
+
+static void
+table_equals_a_map(void)
+{
+    uint64_t rnd = test_seed + 1;
+    int count = buf_count();
+    for (int step = 0; step < 200000; step++) {
+        Buf b = (Buf)(test_random(&rnd) % (unsigned)count);
+        BufTag t = buf_frames[b].tag;
+        if (!present[b]) {
+            put(b, &rnd);
+        } else if (test_random(&rnd) % 3 == 0) {
+            table_delete(tag_hash(&t), b);
+            present[b] = false;
+            CU_ASSERT_EQUAL_FATAL(table_lookup(tag_hash(&t), &t), BUF_INVALID);
+        } else {
+            CU_ASSERT_EQUAL_FATAL(table_lookup(tag_hash(&t), &t), b);
+        }
+        t.block ^= 0x40000000; /* never inserted */
+        CU_ASSERT_EQUAL_FATAL(table_lookup(tag_hash(&t), &t), BUF_INVALID);
+    }
+    /* full to the last frame, then all out again: no overflow count may be left over */
+    for (Buf b = 0; b < count; b++)
+        if (!present[b])
+            put(b, &rnd);
+    uint32_t overflowing = 0;
+    for (uint32_t i = 0; i < buf_bucket_count; i++)
+        overflowing += (atomic_load_explicit(&buf_buckets[i].version, memory_order_relaxed) >> 1 & 0xFF) != 0;
+    printf("%u of %u buckets overflow ", overflowing, buf_bucket_count);
+    for (Buf b = 0; b < count; b++)
+        CU_ASSERT_EQUAL_FATAL(table_lookup(tag_hash(&buf_frames[b].tag), &buf_frames[b].tag), b);
+    for (Buf b = 0; b < count; b++)
+        table_delete(tag_hash(&buf_frames[b].tag), b);
+    for (uint32_t i = 0; i < buf_bucket_count; i++) {
+        CU_ASSERT_EQUAL_FATAL(atomic_load_explicit(&buf_buckets[i].version, memory_order_relaxed) & 0x1FF, 0);
+        for (int s = 0; s < BUCKET_SLOTS; s++)
+            CU_ASSERT_EQUAL_FATAL(buf_buckets[i].tags[s], 0);
+    }
+}
+
+/* All keys into one bucket: the chain must wrap inside its partition and come back to nothing. */
+static void
+overflow_chains_unwind(void)
+{
+    static Buf chain[4096];
+    int n = 0, count = buf_count();
+    uint32_t wanted = buf_bucket_count / buf_partition_count - 1; /* last of the first partition */
+    uint64_t rnd = test_seed + 2;
+    for (Buf b = 0; b < count && n < 45; b++) {
+        BufTag t;
+        do
+            t = tag_make((RelLocator){1663, 5, 7}, FORK_MAIN, (BlockNo)test_random(&rnd));
+        while (hash_bucket(tag_hash(&t)) != wanted);
+        buf_frames[b].tag = t;
+        CU_ASSERT_TRUE_FATAL(table_insert(tag_hash(&t), b));
+        chain[n++] = b;
+    }
+    while (n > 0) {
+        int i = (int)(test_random(&rnd) % (unsigned)n);
+        for (int k = 0; k < n; k++)
+            CU_ASSERT_EQUAL_FATAL(table_lookup(tag_hash(&buf_frames[chain[k]].tag), &buf_frames[chain[k]].tag), chain[k]);
+        table_delete(tag_hash(&buf_frames[chain[i]].tag), chain[i]);
+        chain[i] = chain[--n];
+    }
+    for (uint32_t i = 0; i < buf_bucket_count; i++)
+        CU_ASSERT_EQUAL_FATAL(atomic_load_explicit(&buf_buckets[i].version, memory_order_relaxed) & 0x1FF, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    test_seed_init(argc, argv);
+    bufmgr_test_start(3000);
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return 1;
+    CU_pSuite s = CU_add_suite("bufmgr sweep and table", NULL, NULL);
+    CU_ADD_TEST(s, sweep_variants_equal_the_reference);
+    CU_ADD_TEST(s, table_equals_a_map);
+    CU_ADD_TEST(s, overflow_chains_unwind);
+    TEST_MAIN_END();
+}
