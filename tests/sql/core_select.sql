@@ -1,0 +1,48 @@
+-- Expressions without tables: the least a server must do.
+SELECT 1;
+SELECT 1 AS one, 2 AS two, 'three' AS three;
+SELECT 1 + 2 * 3, (1 + 2) * 3, 10 - 4 - 3, 7 / 2, 7 % 3, -7 / 2, -7 % 3;
+SELECT NULL AS nothing, NULL IS NULL AS yes, 1 IS NOT NULL AS also_yes;
+SELECT true, false, NOT true, true AND false, true OR false;
+SELECT true AND NULL, false AND NULL, true OR NULL, false OR NULL, NOT NULL::bool;
+SELECT 1 = 1, 1 <> 1, 1 != 2, 1 < 2, 2 <= 2, 3 > 4, 4 >= 4;
+SELECT 1 = NULL AS unknown, NULL = NULL AS unknown_too;
+SELECT 1 IS DISTINCT FROM 2, 1 IS DISTINCT FROM NULL, NULL IS DISTINCT FROM NULL, 1 IS NOT DISTINCT FROM 1;
+SELECT true IS TRUE, NULL::bool IS TRUE, NULL::bool IS NOT TRUE, false IS FALSE, NULL::bool IS UNKNOWN;
+SELECT 'abc' || 'def', 'a' || 1, 1 || 'a', 'x' || NULL;
+SELECT 'it''s', 'a "quoted" word', '';
+SELECT 5 BETWEEN 1 AND 10, 5 NOT BETWEEN 1 AND 10, 0 BETWEEN 1 AND 10, 5 BETWEEN SYMMETRIC 10 AND 1;
+SELECT 3 IN (1, 2, 3), 4 IN (1, 2, 3), 4 NOT IN (1, 2, 3), 4 IN (1, NULL), 1 IN (1, NULL);
+SELECT CASE WHEN 1 > 2 THEN 'greater' WHEN 1 < 2 THEN 'less' ELSE 'equal' END;
+SELECT CASE 3 WHEN 1 THEN 'one' WHEN 3 THEN 'three' END, CASE 4 WHEN 1 THEN 'one' END;
+SELECT coalesce(NULL, NULL, 3), coalesce(1, 2), nullif(1, 1), nullif(1, 2);
+SELECT greatest(1, 5, 3), least(4, 2, 8), greatest(NULL, 1), least(NULL, NULL);
+SELECT 2147483647, 2147483648, 9223372036854775807, 9223372036854775808;
+SELECT 1.5, .5, 5., 1e3, 1.5e-3;
+SELECT +5, -5, - -5, +(-5);
+SELECT 'text'::text, 42::text, '42'::int, '1.5'::numeric;
+SELECT CAST('7' AS integer) + 1, CAST(7 AS text) || '!';
+SELECT int '3', float8 '2.5', bool 'yes';
+SELECT 1 AS "Mixed Case", 2 AS "select", 3 AS "quo""ted";
+SELECT 1 AS a, 2 AS a;
+SELECT 1 WHERE true;
+SELECT 1 WHERE false;
+SELECT 1 WHERE NULL;
+SELECT;
+SELECT 1 LIMIT 0;
+/* a comment */ SELECT /* inside /* nested */ still */ 1 -- and a trailing one
+;
+SELECT 'split '
+       'literal';
+SELECT $$dollar $ quoted$$, $tag$with $$ inside$tag$;
+SELECT E'tab\there', E'new\nline', E'\x41\u0042', 'back\slash';
+SELECT length('hello'), upper('abc'), lower('ABC'), abs(-4);
+SELECT 1 AS x UNION ALL SELECT 2 ORDER BY x;
+VALUES (1, 'one'), (2, 'two'), (3, NULL);
+SELECT (SELECT 1), (SELECT 1 WHERE false) IS NULL;
+SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t(n, s) ORDER BY n DESC;
+SELECT * FROM generate_series(1, 5);
+SELECT n, n * n AS square FROM generate_series(1, 10, 3) AS n ORDER BY n;
+SELECT ROW(1, 2) = ROW(1, 2), (1, 2) < (1, 3), (1, 2) <> (1, 2), (1, NULL) = (2, NULL);
+SELECT pg_typeof(1), pg_typeof(1.0), pg_typeof('x'), pg_typeof(true), pg_typeof(2147483648), pg_typeof(NULL), pg_typeof(1::float4);
+SELECT current_database(), current_schema;

@@ -1,0 +1,53 @@
+-- Filtering, ordering and limiting one table.
+CREATE TABLE p (id int, name text, dept text, salary int, hired date);
+INSERT INTO p VALUES
+  (1, 'Ada', 'eng', 5000, '2019-03-01'), (2, 'Bob', 'eng', 4000, '2020-07-15'),
+  (3, 'Cyd', 'ops', 3500, '2018-01-10'), (4, 'Dan', 'ops', NULL, '2021-11-30'),
+  (5, 'Eve', NULL, 4500, NULL), (6, 'Fay', 'hr', 3000, '2022-05-05');
+SELECT name FROM p WHERE salary > 4000 ORDER BY name;
+SELECT name FROM p WHERE salary > 3000 AND dept = 'ops' ORDER BY name;
+SELECT name FROM p WHERE dept = 'hr' OR salary IS NULL ORDER BY name;
+SELECT name FROM p WHERE NOT (dept = 'eng') ORDER BY name;
+SELECT name FROM p WHERE dept IN ('eng', 'hr') ORDER BY name;
+SELECT name FROM p WHERE dept NOT IN ('eng', 'hr') ORDER BY name;
+SELECT name FROM p WHERE salary BETWEEN 3500 AND 4500 ORDER BY name;
+SELECT name FROM p WHERE name LIKE '%a%' ORDER BY name;
+SELECT name FROM p WHERE name LIKE '_a_' ORDER BY name;
+SELECT name FROM p WHERE name ILIKE 'a%' ORDER BY name;
+SELECT name FROM p WHERE hired >= '2020-01-01' ORDER BY hired;
+SELECT name, salary FROM p ORDER BY salary;
+SELECT name, salary FROM p ORDER BY salary DESC;
+SELECT name, salary FROM p ORDER BY salary NULLS FIRST;
+SELECT name, salary FROM p ORDER BY salary DESC NULLS LAST;
+SELECT dept, name FROM p ORDER BY dept DESC, name;
+SELECT name, salary FROM p ORDER BY 2, 1;
+SELECT name, salary * 12 AS yearly FROM p ORDER BY yearly DESC NULLS LAST;
+SELECT name FROM p ORDER BY salary % 1000, id;
+SELECT name FROM p ORDER BY length(coalesce(dept, '')), id;
+SELECT name FROM p ORDER BY id LIMIT 2;
+SELECT name FROM p ORDER BY id LIMIT 2 OFFSET 2;
+SELECT name FROM p ORDER BY id OFFSET 4;
+SELECT name FROM p ORDER BY id LIMIT ALL OFFSET 5;
+SELECT name FROM p ORDER BY id LIMIT NULL;
+SELECT name FROM p ORDER BY id FETCH FIRST 2 ROWS ONLY;
+SELECT name FROM p ORDER BY id OFFSET 1 ROW FETCH NEXT ROW ONLY;
+SELECT dept FROM p ORDER BY dept FETCH FIRST 2 ROWS WITH TIES;
+SELECT name FROM p ORDER BY id LIMIT 1 + 1;
+SELECT name FROM p ORDER BY id LIMIT -1;
+SELECT name FROM p ORDER BY id OFFSET -1;
+SELECT DISTINCT dept FROM p ORDER BY dept;
+SELECT DISTINCT dept, salary > 4000 AS well FROM p ORDER BY dept, well;
+SELECT DISTINCT ON (dept) dept, name, salary FROM p ORDER BY dept, salary DESC NULLS LAST;
+SELECT DISTINCT ON (dept) dept, name FROM p ORDER BY name;
+SELECT DISTINCT dept FROM p ORDER BY name;
+SELECT name FROM p WHERE salary = (SELECT max(salary) FROM p);
+SELECT name FROM p WHERE salary;
+SELECT name FROM p WHERE name > 'C' AND name < 'E' ORDER BY name;
+SELECT name FROM p ORDER BY 3;
+SELECT name FROM p ORDER BY 0;
+SELECT name FROM p ORDER BY 'name';
+SELECT name FROM p ORDER BY id USING >;
+SELECT name FROM p WHERE (dept, salary) = ('eng', 4000);
+SELECT name FROM p WHERE (salary, id) > (4000, 2) ORDER BY id;
+SELECT name FROM p WHERE dept IS NULL OR hired IS NULL;
+DROP TABLE p;

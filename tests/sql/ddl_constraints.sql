@@ -1,0 +1,64 @@
+-- Primary key, unique, not null, check and default: declared, enforced, reported.
+CREATE TABLE c1 (id int PRIMARY KEY, code text UNIQUE, qty int NOT NULL, price numeric CHECK (price > 0), state text DEFAULT 'new');
+INSERT INTO c1 (id, code, qty, price) VALUES (1, 'a', 10, 1.5);
+INSERT INTO c1 VALUES (1, 'b', 10, 1.5, 'x');
+INSERT INTO c1 VALUES (2, 'a', 10, 1.5, 'x');
+INSERT INTO c1 VALUES (3, 'c', NULL, 1.5, 'x');
+INSERT INTO c1 VALUES (4, 'd', 1, -1.5, 'x');
+INSERT INTO c1 (code, qty) VALUES ('e', 1);
+INSERT INTO c1 VALUES (5, NULL, 1, NULL, DEFAULT), (6, NULL, 1, 2, NULL);
+SELECT * FROM c1 ORDER BY id;
+UPDATE c1 SET id = 1 WHERE id = 5;
+UPDATE c1 SET qty = NULL WHERE id = 5;
+UPDATE c1 SET price = 0 WHERE id = 5;
+UPDATE c1 SET id = id + 10;
+SELECT id FROM c1 ORDER BY id;
+INSERT INTO c1 (id, qty) VALUES (20, 1), (21, 2), (20, 3);
+SELECT count(*) FROM c1 WHERE id >= 20;
+DROP TABLE c1;
+-- table constraints, named and not
+CREATE TABLE c2 (a int, b int, c text, CONSTRAINT c2_pk PRIMARY KEY (a, b), CONSTRAINT a_less CHECK (a < b), UNIQUE (b, c), CHECK (c <> ''), CHECK (length(c) < 5));
+INSERT INTO c2 VALUES (1, 2, 'x');
+INSERT INTO c2 VALUES (1, 2, 'y');
+INSERT INTO c2 VALUES (2, 1, 'y');
+INSERT INTO c2 VALUES (0, 2, 'x');
+INSERT INTO c2 VALUES (0, 2, '');
+INSERT INTO c2 VALUES (0, 2, 'abcdef');
+INSERT INTO c2 VALUES (NULL, 2, 'z');
+INSERT INTO c2 VALUES (0, 2, NULL), (-1, 2, NULL);
+SELECT * FROM c2 ORDER BY a;
+DROP TABLE c2;
+-- null handling
+CREATE TABLE c3 (u int UNIQUE, v int UNIQUE NULLS NOT DISTINCT);
+INSERT INTO c3 VALUES (NULL, 1), (NULL, 2);
+INSERT INTO c3 VALUES (1, NULL);
+INSERT INTO c3 VALUES (2, NULL);
+SELECT * FROM c3 ORDER BY v;
+DROP TABLE c3;
+-- defaults are expressions
+CREATE TABLE c4 (a int DEFAULT 1 + 2, b text DEFAULT upper('abc'), c date DEFAULT '2020-01-01', d int[] DEFAULT '{1,2}', e bool DEFAULT NULL);
+INSERT INTO c4 DEFAULT VALUES;
+INSERT INTO c4 (a) VALUES (9);
+INSERT INTO c4 VALUES (DEFAULT, 'x', DEFAULT, DEFAULT, true);
+SELECT * FROM c4 ORDER BY a, b;
+UPDATE c4 SET a = DEFAULT, b = DEFAULT WHERE a = 9;
+SELECT * FROM c4 ORDER BY a, b, e;
+DROP TABLE c4;
+-- bad definitions
+CREATE TABLE bad (a int, a text);
+CREATE TABLE bad (a nosuchtype);
+CREATE TABLE bad (a int PRIMARY KEY, b int PRIMARY KEY);
+CREATE TABLE bad (a int, PRIMARY KEY (b));
+CREATE TABLE bad (a int CHECK (b > 0));
+CREATE TABLE bad (a int DEFAULT 'x');
+CREATE TABLE bad (a int DEFAULT b, b int);
+CREATE TABLE bad (a int CHECK (a + 1));
+CREATE TABLE bad (a int NOT NULL NULL);
+CREATE TABLE bad (a int DEFAULT 1 DEFAULT 2);
+CREATE TABLE bad (a varchar(0));
+CREATE TABLE bad (a numeric(2000));
+CREATE TABLE bad (ctid int);
+CREATE TABLE bad (a int CHECK (a > (SELECT 1)));
+CREATE TABLE empty_table ();
+SELECT * FROM empty_table;
+DROP TABLE empty_table;

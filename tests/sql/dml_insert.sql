@@ -1,0 +1,56 @@
+-- INSERT in all its forms, RETURNING and ON CONFLICT.
+CREATE TABLE t (id int PRIMARY KEY, v text DEFAULT 'dflt', n int);
+INSERT INTO t VALUES (1, 'a', 10), (2, DEFAULT, 20), (3, NULL, DEFAULT);
+INSERT INTO t (n, id) VALUES (40, 4);
+INSERT INTO t SELECT id + 10, v, n FROM t;
+INSERT INTO t (id, v) SELECT g, 'g' || g FROM generate_series(21, 23) AS g;
+INSERT INTO t (id) (SELECT 30 UNION SELECT 31);
+INSERT INTO t (id, n) WITH w AS (SELECT 32 AS x) SELECT x, x * 2 FROM w;
+SELECT * FROM t ORDER BY id;
+INSERT INTO t VALUES (40) RETURNING *;
+INSERT INTO t VALUES (41, 'x', 1), (42, 'y', 2) RETURNING id, v || '!' AS loud, n + id AS total;
+INSERT INTO t AS target (id, v) VALUES (43, 'q') RETURNING target.id, (SELECT count(*) FROM t) AS before;
+INSERT INTO t SELECT 50 WHERE false RETURNING id;
+-- wrong shapes
+INSERT INTO t VALUES (60, 'a', 1, 2);
+INSERT INTO t (id, v) VALUES (60);
+INSERT INTO t (id) VALUES (60, 'a');
+INSERT INTO t (id, id) VALUES (60, 61);
+INSERT INTO t (id, nosuch) VALUES (60, 61);
+INSERT INTO nosuch VALUES (1);
+INSERT INTO t VALUES ('sixty');
+INSERT INTO t VALUES (60, 'a', 'b');
+INSERT INTO t VALUES (60, 'a', true);
+INSERT INTO t (id, v) SELECT 60;
+INSERT INTO t VALUES (61), (62, 'a');
+INSERT INTO t VALUES (61) RETURNING nosuch;
+-- ON CONFLICT
+INSERT INTO t VALUES (1, 'dup', 0) ON CONFLICT DO NOTHING;
+INSERT INTO t VALUES (1, 'dup', 0), (70, 'new', 0) ON CONFLICT (id) DO NOTHING RETURNING id;
+INSERT INTO t VALUES (1, 'upd', 5) ON CONFLICT (id) DO UPDATE SET v = excluded.v, n = t.n + excluded.n RETURNING *;
+INSERT INTO t VALUES (2, 'upd', 5), (71, 'new', 5) ON CONFLICT (id) DO UPDATE SET v = t.v || '/' || excluded.v RETURNING id, v, n;
+INSERT INTO t VALUES (2, 'no', 0) ON CONFLICT (id) DO UPDATE SET v = 'changed' WHERE t.n > 1000 RETURNING *;
+INSERT INTO t VALUES (2, 'yes', 0) ON CONFLICT ON CONSTRAINT t_pkey DO UPDATE SET n = excluded.id * 100 RETURNING *;
+INSERT INTO t AS x VALUES (3, 'aliased') ON CONFLICT (id) DO UPDATE SET (v, n) = (excluded.v, x.id) RETURNING x.*;
+INSERT INTO t VALUES (80, 'a', 1), (80, 'b', 2) ON CONFLICT (id) DO UPDATE SET v = excluded.v;
+INSERT INTO t VALUES (80, 'a', 1), (80, 'b', 2) ON CONFLICT DO NOTHING;
+SELECT * FROM t WHERE id = 80;
+INSERT INTO t VALUES (81) ON CONFLICT (v) DO NOTHING;
+INSERT INTO t VALUES (81) ON CONFLICT ON CONSTRAINT nosuch DO NOTHING;
+INSERT INTO t VALUES (81) ON CONFLICT DO UPDATE SET v = 'x';
+INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET n = n + 1;
+INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2;
+CREATE UNIQUE INDEX t_v ON t (lower(v)) WHERE n = 999;
+INSERT INTO t VALUES (90, 'Part', 999);
+INSERT INTO t VALUES (91, 'PART', 999) ON CONFLICT (lower(v)) WHERE n = 999 DO UPDATE SET v = excluded.v RETURNING id, v;
+INSERT INTO t VALUES (1, 'part', 999) ON CONFLICT (id) DO NOTHING;
+INSERT INTO t VALUES (92, 'part', 999) ON CONFLICT (id) DO NOTHING;
+SELECT count(*) FROM t;
+DROP TABLE t;
+-- a counter
+CREATE TABLE hits (word text PRIMARY KEY, n int NOT NULL DEFAULT 1);
+INSERT INTO hits (word) SELECT w FROM unnest(ARRAY['a', 'b', 'c']) AS w ON CONFLICT (word) DO UPDATE SET n = hits.n + 1;
+INSERT INTO hits (word) SELECT w FROM unnest(ARRAY['b', 'c', 'd']) AS w ON CONFLICT (word) DO UPDATE SET n = hits.n + 1;
+SELECT * FROM hits ORDER BY word;
+WITH ins AS (INSERT INTO hits VALUES ('z', 26) RETURNING word, n) SELECT word, n * 2 AS twice FROM ins;
+DROP TABLE hits;

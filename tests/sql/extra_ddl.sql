@@ -1,0 +1,52 @@
+-- Generated columns, temporary and unlogged tables, comments, table locks: later than the first release.
+-- generated columns
+CREATE TABLE c5 (w int, h int, area int GENERATED ALWAYS AS (w * h) STORED);
+INSERT INTO c5 (w, h) VALUES (2, 3), (4, 5);
+INSERT INTO c5 VALUES (1, 1, 1);
+UPDATE c5 SET w = 10 WHERE h = 3;
+SELECT * FROM c5 ORDER BY h;
+DROP TABLE c5;
+-- temporary tables
+CREATE TEMP TABLE tmp (x int);
+INSERT INTO tmp VALUES (1);
+SELECT * FROM tmp;
+DROP TABLE tmp;
+BEGIN;
+CREATE TEMP TABLE tmp2 (x int) ON COMMIT DROP;
+INSERT INTO tmp2 VALUES (1);
+SELECT * FROM tmp2;
+COMMIT;
+SELECT * FROM tmp2;
+CREATE TEMP TABLE tmp3 (x int) ON COMMIT DELETE ROWS;
+INSERT INTO tmp3 VALUES (1);
+SELECT count(*) FROM tmp3;
+DROP TABLE tmp3;
+CREATE TEMP TABLE shadow (x int);
+CREATE TABLE public.shadow (x text);
+INSERT INTO shadow VALUES (1);
+INSERT INTO public.shadow VALUES ('public');
+SELECT * FROM shadow;
+DROP TABLE shadow;
+SELECT * FROM shadow;
+DROP TABLE shadow;
+CREATE UNLOGGED TABLE unl (a int PRIMARY KEY);
+INSERT INTO unl VALUES (1);
+SELECT relpersistence FROM pg_class WHERE relname = 'unl';
+ALTER TABLE unl SET LOGGED;
+DROP TABLE unl;
+-- comments and locks
+CREATE TABLE t (id int, v text);
+INSERT INTO t VALUES (1, 'd');
+COMMENT ON TABLE t IS 'a commented table';
+COMMENT ON COLUMN t.v IS 'a commented column';
+SELECT obj_description('t'::regclass, 'pg_class'), col_description('t'::regclass, 2);
+COMMENT ON TABLE t IS NULL;
+SELECT obj_description('t'::regclass, 'pg_class');
+COMMENT ON TABLE nosuch IS 'x';
+BEGIN;
+LOCK TABLE t IN ACCESS EXCLUSIVE MODE;
+LOCK t IN SHARE MODE;
+SELECT v FROM t FOR UPDATE;
+COMMIT;
+LOCK TABLE t;
+DROP TABLE t;

@@ -1,0 +1,27 @@
+-- Functions that few programs use; other encodings; collations.
+SELECT parse_ident('"A".b'), unistr('\0041'), normalize('e' || U&'\0301') = 'é', to_ascii('abc', 'LATIN1');
+SELECT convert_to('é', 'LATIN1'), convert_from('\xe9', 'LATIN1'), convert('\xe9', 'LATIN1', 'UTF8');
+SELECT convert_from('\x00', 'UTF8');
+SELECT convert_to('日', 'LATIN1');
+SET client_encoding = 'LATIN1';
+SELECT length('abc');
+RESET client_encoding;
+SELECT json_build_object('a', 1, 'b', ARRAY[1, 2]), to_json('x"y'::text), row_to_json(ROW(1, 'a'));
+SELECT '{"a": [1, 2, {"b": null}]}'::jsonb -> 'a' -> 2 ->> 'b', '{"a": 1}'::jsonb @> '{"a": 1}', jsonb_pretty('{"a": 1}');
+SELECT '{"a": 1'::json;
+SELECT int4range(1, 5) @> 3, daterange('2024-01-01', '2024-02-01') && daterange('2024-01-31', NULL), '[1,3]'::int4range;
+SELECT '192.168.1.0/24'::cidr >> '192.168.1.5'::inet, host('10.0.0.1/8'::inet), '08:00:2b:01:02:03'::macaddr;
+SELECT '12.34'::money, '1010'::bit(4), '101'::varbit || '1', point '(1,2)' <-> point '(4,6)';
+SELECT pg_size_pretty(1234567::bigint), version() LIKE 'PostgreSQL 15%';
+SELECT count(*) > 0 FROM pg_timezone_names;
+SELECT pg_backend_pid() > 0, txid_current() > 0, pg_is_in_recovery(), inet_server_port() IS NULL OR true;
+DO $$ BEGIN RAISE NOTICE 'from plpgsql'; END $$;
+CREATE FUNCTION add1(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1';
+SELECT add1(41);
+DROP FUNCTION add1(int);
+CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+SELECT (-1)::posint;
+DROP DOMAIN posint;
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+SELECT 'ok'::mood < 'happy'::mood, 'angry'::mood;
+DROP TYPE mood;

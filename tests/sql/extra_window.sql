@@ -1,0 +1,26 @@
+-- Window functions: beyond the first release, kept in a file of their own.
+CREATE TABLE w (g text, i int, v numeric);
+INSERT INTO w VALUES ('a', 1, 10), ('a', 2, 20), ('a', 2, 25), ('a', 4, NULL), ('b', 1, 5), ('b', 3, 15), ('c', 9, 1);
+SELECT g, i, v, row_number() OVER (ORDER BY g, i, v) FROM w ORDER BY g, i, v;
+SELECT g, i, v, row_number() OVER (PARTITION BY g ORDER BY i, v) AS rn, rank() OVER (PARTITION BY g ORDER BY i) AS rk, dense_rank() OVER (PARTITION BY g ORDER BY i) AS dr FROM w ORDER BY g, i, v;
+SELECT g, i, v, sum(v) OVER (PARTITION BY g) AS total FROM w ORDER BY g, i, v;
+SELECT g, i, v, sum(v) OVER (PARTITION BY g ORDER BY i) AS running FROM w ORDER BY g, i, v;
+SELECT g, i, v, sum(i) OVER (ORDER BY g, i, v ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS near FROM w ORDER BY g, i, v;
+SELECT g, i, sum(i) OVER (ORDER BY g, i, v ROWS UNBOUNDED PRECEDING) AS r, count(*) OVER (ORDER BY g RANGE CURRENT ROW) AS peers FROM w ORDER BY g, i, v;
+SELECT i, sum(i) OVER (ORDER BY i RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS s, sum(i) OVER (ORDER BY i GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) AS gr FROM w ORDER BY i;
+SELECT g, i, lag(i) OVER x, lag(i, 2, -1) OVER x, lead(i) OVER x, first_value(i) OVER x, last_value(i) OVER x, nth_value(i, 2) OVER x FROM w WINDOW x AS (PARTITION BY g ORDER BY i, v) ORDER BY g, i, v;
+SELECT i, ntile(3) OVER (ORDER BY i, g, v), percent_rank() OVER (ORDER BY i), cume_dist() OVER (ORDER BY i) FROM w ORDER BY i, g, v;
+SELECT g, count(*), sum(count(*)) OVER (ORDER BY g) FROM w GROUP BY g ORDER BY g;
+SELECT g, i FROM (SELECT g, i, v, row_number() OVER (PARTITION BY g ORDER BY i DESC, v) AS rn FROM w) s WHERE rn = 1 ORDER BY g;
+SELECT g, avg(v) OVER (PARTITION BY g), max(v) OVER (), count(*) FILTER (WHERE v > 10) OVER (PARTITION BY g) FROM w ORDER BY g, i, v;
+SELECT DISTINCT g, first_value(i) OVER (PARTITION BY g ORDER BY i DESC) AS top FROM w ORDER BY g;
+SELECT array_agg(i) OVER (PARTITION BY g ORDER BY i, v) FROM w WHERE g = 'a' ORDER BY i, v;
+SELECT sum(i) OVER (ORDER BY i ROWS BETWEEN 1 FOLLOWING AND 1 PRECEDING) FROM w;
+SELECT sum(i) OVER (ORDER BY i ROWS -1 PRECEDING) FROM w;
+SELECT sum(i) OVER nosuch FROM w;
+SELECT rank() OVER (ORDER BY i) FROM w WHERE rank() OVER (ORDER BY i) = 1;
+SELECT lag(i) FROM w;
+SELECT upper(g) OVER () FROM w;
+SELECT sum(DISTINCT i) OVER () FROM w;
+SELECT row_number(1) OVER () FROM w;
+DROP TABLE w;

@@ -1,0 +1,25 @@
+-- POSIX regular expressions and SIMILAR TO.
+SELECT 'abc' ~ 'b', 'abc' ~ '^b', 'abc' ~ 'c$', 'ABC' ~ 'b', 'ABC' ~* 'b', 'abc' !~ 'x', 'ABC' !~* 'b', 'abc' ~ '', NULL ~ 'a';
+SELECT 'abc123' ~ '^[a-z]+[0-9]+$', 'a.c' ~ 'a\.c', 'abc' ~ 'a\.c', 'aaa' ~ '^a{3}$', 'aaaa' ~ '^a{1,3}$', 'ab' ~ '^(a|b)*$', 'x y' ~ '\s', 'x_1' ~ '^\w+$', '42' ~ '^\d+$', 'abc' ~ '[^a-c]';
+SELECT 'foobar' ~ 'foo(?=bar)', 'foobaz' ~ 'foo(?!bar)', 'aXbX' ~ '(.)X\1X', 'abab' ~ '^(ab)\1$', 'word here' ~ '\mhere\M', 'éa' ~ '^.a$', 'É' ~* 'é';
+SELECT regexp_replace('hello world', 'o', '0'), regexp_replace('hello world', 'o', '0', 'g'), regexp_replace('Hello', 'h', 'J', 'i'), regexp_replace('abc', '(a)(b)', '\2\1'), regexp_replace('abc', 'b', '[\&]'), regexp_replace('a1b2', '\d', '', 'g'), regexp_replace('abc', 'x', 'y'), regexp_replace('aaa', 'a', 'b', 2, 1), regexp_replace('a  b   c', '\s+', ' ', 'g');
+SELECT regexp_match('foobar', 'o+'), regexp_match('foobar', '(o+)(b.)'), regexp_match('abc', 'x'), regexp_match('ABC', 'b', 'i'), regexp_match('ab', '(a)|(b)');
+SELECT regexp_matches('a1b22c333', '[0-9]+', 'g');
+SELECT m[1], m[2] FROM regexp_matches('k1=v1,k2=v2', '(\w+)=(\w+)', 'g') AS m ORDER BY 1;
+SELECT regexp_matches('abc', 'x');
+SELECT regexp_split_to_array('a, b,c', ',\s*'), regexp_split_to_array('abc', ''), regexp_split_to_table('x-y', '-');
+SELECT substring('foobar' FROM 'o.b'), substring('foobar' FROM 'o(.)b'), substring('foobar', '[x-z]'), substring('abc' SIMILAR 'a#"b#"c' ESCAPE '#');
+SELECT regexp_count('banana', 'an'), regexp_instr('banana', 'na'), regexp_like('Abc', 'a', 'i'), regexp_substr('banana', 'n.', 1, 2), regexp_instr('banana', 'zz');
+SELECT 'abc' SIMILAR TO 'abc', 'abc' SIMILAR TO '%(b|d)%', 'abc' SIMILAR TO '(b|c)%', 'abc' NOT SIMILAR TO 'x', 'aab' SIMILAR TO 'a+b', 'a' SIMILAR TO '[a-c]';
+SELECT 'greedy <a><b>' ~ '<.*>', substring('x<a><b>' FROM '<.+?>'), substring('x<a><b>' FROM '<.+>'), regexp_replace('aXbXc', '.*?X', '');
+SELECT E'a\nb' ~ 'a.b', E'a\nb' ~ '(?n)a.b', E'a\nb' ~ '^b', E'a\nb' ~ '(?n)^b', regexp_replace(E'a\nb', '^', '>', 'gn');
+SELECT 'a+b' ~ '***=a+b', 'aab' ~ '***:a+b', 'x' ~ '(?i)X', 'a b' ~ '(?x) a \s b', 'tab	' ~ '[[:space:]]', 'A' ~ '[[:upper:]]', '-' ~ '[a\-z]', ']' ~ '[]]';
+SELECT 'abc' ~ '(';
+SELECT 'abc' ~ '[';
+SELECT 'abc' ~ 'a{2,1}';
+SELECT 'abc' ~ '*a';
+SELECT 'abc' ~ '\';
+SELECT regexp_replace('abc', 'b', 'x', 'q!');
+SELECT regexp_match('abc', 'b', 'g');
+SELECT x FROM (VALUES ('apple'), ('banana'), ('cherry')) v(x) WHERE x ~ '(.)\1' ORDER BY x;
+SELECT count(*) FROM generate_series(1, 1000) g WHERE g::text ~ '^(\d)\1*$';

@@ -1,0 +1,37 @@
+-- WITH, plain, recursive and with data-changing parts.
+WITH a AS (SELECT 1 AS x) SELECT * FROM a;
+WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS y FROM a) SELECT x, y FROM a, b;
+WITH a (p, q) AS (VALUES (1, 'one'), (2, 'two')) SELECT q FROM a ORDER BY p DESC;
+WITH a AS MATERIALIZED (SELECT g FROM generate_series(1, 3) g) SELECT x.g + y.g AS s FROM a x, a y ORDER BY s;
+WITH a AS NOT MATERIALIZED (SELECT 5 AS v) SELECT v FROM a;
+WITH a AS (SELECT 1 AS x) SELECT * FROM (WITH a AS (SELECT 2 AS x) SELECT x FROM a) s, a;
+SELECT (WITH a AS (SELECT 10 AS x) SELECT x * 2 FROM a);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT sum(i), count(*) FROM n;
+WITH RECURSIVE fib(a, b) AS (SELECT 0::bigint, 1::bigint UNION ALL SELECT b, a + b FROM fib WHERE b < 1000000000000) SELECT max(a) FROM fib;
+WITH RECURSIVE fact(n, f) AS (SELECT 1, 1::numeric UNION ALL SELECT n + 1, f * (n + 1) FROM fact WHERE n < 25) SELECT n, f FROM fact WHERE n % 5 = 0 ORDER BY n;
+CREATE TABLE tree (id int, up int, name text);
+INSERT INTO tree VALUES (1, NULL, 'root'), (2, 1, 'left'), (3, 1, 'right'), (4, 2, 'leaf a'), (5, 2, 'leaf b'), (6, 5, 'deep');
+WITH RECURSIVE walk AS (SELECT id, name, 0 AS depth, name AS path FROM tree WHERE up IS NULL UNION ALL SELECT t.id, t.name, w.depth + 1, w.path || '/' || t.name FROM tree t JOIN walk w ON t.up = w.id) SELECT id, depth, path FROM walk ORDER BY path;
+WITH RECURSIVE anc AS (SELECT id, up FROM tree WHERE id = 6 UNION ALL SELECT t.id, t.up FROM tree t, anc WHERE anc.up = t.id) SELECT id FROM anc ORDER BY id;
+CREATE TABLE edge (a int, b int);
+INSERT INTO edge VALUES (1, 2), (2, 3), (3, 1), (3, 4), (5, 6);
+WITH RECURSIVE reach(n) AS (SELECT 1 UNION SELECT b FROM edge JOIN reach ON a = n) SELECT n FROM reach ORDER BY n;
+WITH RECURSIVE r(n, seen) AS (SELECT 1, ARRAY[1] UNION ALL SELECT b, seen || b FROM edge JOIN r ON a = n WHERE b <> ALL (seen)) SELECT n, seen FROM r ORDER BY n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 4;
+WITH RECURSIVE n(i) AS (VALUES (1), (10) UNION ALL SELECT i + 1 FROM n WHERE i % 5 <> 0) SELECT i FROM n ORDER BY i;
+WITH moved AS (DELETE FROM edge WHERE a = 5 RETURNING *) INSERT INTO edge SELECT a * 10, b * 10 FROM moved RETURNING *;
+WITH w AS (SELECT max(id) AS m FROM tree) UPDATE tree SET name = 'last' FROM w WHERE id = w.m RETURNING id, name;
+WITH w AS (SELECT 2 AS up) DELETE FROM tree USING w WHERE tree.up = w.up AND id = 4 RETURNING name;
+WITH ins AS (INSERT INTO tree VALUES (7, 1, 'new') RETURNING id) SELECT (SELECT id FROM ins) AS id, count(*) AS before FROM tree;
+SELECT count(*) AS after FROM tree;
+-- errors
+WITH a AS (SELECT 1), a AS (SELECT 2) SELECT 1;
+WITH a AS (SELECT x FROM b), b AS (SELECT 1 AS x) SELECT * FROM a;
+WITH a AS (SELECT 1 AS x) SELECT y FROM a;
+WITH a (p, q) AS (SELECT 1) SELECT * FROM a;
+WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT * FROM n;
+WITH RECURSIVE n(i) AS (SELECT i FROM n) SELECT * FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 'x' || i FROM n) SELECT * FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT count(*)::int FROM n) SELECT * FROM n;
+SELECT * FROM (WITH a AS (DELETE FROM tree RETURNING id) SELECT * FROM a) s;
+DROP TABLE tree, edge;

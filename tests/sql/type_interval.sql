@@ -1,0 +1,25 @@
+-- interval: input forms, output, arithmetic, justification, comparison.
+SELECT '1 year'::interval, '2 mons 3 days'::interval, '04:05:06.789'::interval, '1 day 2 hours 3 minutes 4 seconds'::interval, '-1 day'::interval, '1 day ago'::interval, '1-2'::interval, '3 4:05:06'::interval, '1.5 days'::interval, '1.5 months'::interval, '2 weeks'::interval;
+SELECT 'P1Y2M3DT4H5M6S'::interval, 'P1W'::interval, 'PT36H'::interval, '1 decade 2 centuries'::interval, '1 millennium'::interval, '100 ms'::interval, '5 us'::interval, '@ 1 minute'::interval, '1y 2mon 3d 4h 5m 6s'::interval, '0'::interval, '90'::interval;
+SELECT interval '1' year, interval '5' day, interval '1-6' year to month, interval '1 2:03' day to minute, interval '12:34:56.789' second(1), interval(2) '1.23456 sec';
+SELECT ''::interval;
+SELECT 'one day'::interval;
+SELECT '1 foo'::interval;
+SELECT '999999999999 years'::interval;
+SELECT '-1 year -2 mons +3 days'::interval, '1 day -00:00:01'::interval, '-00:00:00.1'::interval, '25:00:00'::interval, '100 hours'::interval, '1 year -1 day'::interval;
+SELECT interval '1 day' + interval '3 hours', interval '1 month' - interval '1 day', interval '1 day' * 2.5, interval '1 month' * 0.5, interval '1 hour' / 4, interval '1 month' / 3, -interval '1 day 1 hour', 3 * interval '1 min';
+SELECT interval '1 day' / 0;
+SELECT interval '1 day' = interval '24 hours', interval '1 month' = interval '30 days', interval '1 year' = interval '12 months', interval '1 month' > interval '29 days', interval '1 year' > interval '365 days';
+SELECT i FROM (VALUES (interval '1 month'), ('29 days'), ('31 days'), ('-1 day'), (NULL), ('1 year'), ('1 hour')) v(i) ORDER BY i;
+SELECT sum(i), avg(i), min(i), max(i) FROM (VALUES (interval '1 day'), ('2 days 12:00'), ('1 month')) v(i);
+SELECT justify_days('35 days'), justify_hours('27 hours'), justify_interval('1 mon -1 hour'), justify_days('-35 days');
+SELECT extract(year FROM interval '3 years 4 months'), extract(month FROM interval '3 years 4 months'), extract(day FROM interval '40 days 5 hours'), extract(hour FROM interval '49:30:00'), extract(epoch FROM interval '1 day 1 hour'), extract(second FROM interval '1:02:03.456'), extract(epoch FROM interval '1 year');
+SELECT date_part('minute', interval '1:45:00'), date_trunc('hour', interval '2 days 3:45:12'), date_trunc('month', interval '1 year 2 mons 3 days'), extract(century FROM interval '250 years');
+SELECT make_interval(years => 1, months => 2, days => 3, hours => 4, mins => 5, secs => 6.7), make_interval(weeks => 2), make_interval();
+SELECT age(timestamp '2024-03-15', timestamp '2023-01-20'), age(timestamp '2024-02-29', timestamp '2020-02-29'), age(timestamp '2023-01-01', timestamp '2024-01-01 12:00'), age(date '2024-03-31', date '2024-02-29');
+SELECT to_char(interval '1 day 2:03:04', 'DD HH24:MI:SS'), interval '1 day'::text, interval '36:00'::time, time '12:30'::interval;
+SELECT timestamp '2024-01-31' + interval '1 mon' + interval '1 mon', timestamp '2024-01-31' + (interval '1 mon' + interval '1 mon'), timestamp '2024-01-01' + '1 day', timestamp '2024-05-31' - interval '3 mons';
+SELECT count(*), i FROM (VALUES (interval '24 hours'), ('1 day')) v(i) GROUP BY i ORDER BY i;
+SELECT interval '1 day' > 5;
+SELECT interval '1 day' + 5;
+SELECT extract(nosuch FROM interval '1 day');
