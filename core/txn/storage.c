@@ -46,6 +46,15 @@ storage_create(RelLocator r, bool logged)
     }
 }
 
+bool
+storage_is_new(RelLocator r)
+{
+    for (const PendingFile *p = pending; p; p = p->next)
+        if (!p->at_commit && p->nesting == txn_nesting() && rel_locator_equal(p->rel, r))
+            return true;
+    return false;
+}
+
 void
 storage_drop(RelLocator r)
 {

@@ -140,6 +140,7 @@ void txn_register_record_part(TxnRecordFill fill, TxnRecordRedo redo);
 /* Relation files created or to be removed with the end of the transaction (storage.c). */
 void storage_create(RelLocator r, bool logged);       /* removed if the transaction aborts; WAL logged */
 void storage_drop(RelLocator r);                      /* removed at commit */
+bool storage_is_new(RelLocator r);                    /* created by the current subtransaction */
 void storage_truncate(RelLocator r, BlockNo blocks);  /* immediate, WAL logged; vacuum */
 
 /* ---- oids ---- */

@@ -32,7 +32,11 @@ typedef struct AggRows { Row *first, *last; char state[]; } AggRows;
 
 void agg_call_init(AggCall *c, ExprEnv *env, const Aggref *ref);
 void agg_call_init_window(AggCall *c, ExprEnv *env, const WindowFunc *w);
-static inline size_t agg_state_bytes(const AggCall *c) { return ALIGN_UP((size_t)c->impl->state_bytes, (size_t)8) + (c->ordered ? sizeof(AggRows) : 0); }
+static inline size_t
+agg_state_bytes(const AggCall *c)
+{
+    return ALIGN_UP((size_t)c->impl->state_bytes, (size_t)8) + (c->ordered ? sizeof(AggRows) : 0);
+}
 void agg_init_state(AggCall *c, char *group);
 /* Evaluates filter and arguments for the rows; returns the rows that count (strict: without null). */
 int agg_prepare(AggCall *c, int n, const uint16_t *sel, const uint16_t **out);

@@ -4,7 +4,8 @@
 #include "core/sql/exec/agg.h"
 
 static void
-init_common(AggCall *c, ExprEnv *env, Oid fn, Oid collation, Oid ret_type, int32_t ret_typmod, const Expr *filter)
+init_common(AggCall *c, ExprEnv *env, Oid fn, Oid collation, Oid ret_type, int32_t ret_typmod,
+            const Expr *filter)
 {
     const FnInfo *info = fn_info(fn);
 
@@ -16,8 +17,14 @@ init_common(AggCall *c, ExprEnv *env, Oid fn, Oid collation, Oid ret_type, int32
     c->argv = ARENA_ARRAY(env->state, const Vec *, c->ncols + 1);
     c->rows = env_rows(env);
     c->filtered = env_rows(env);
-    c->ctx.fn = (FnCtx){.arena = env->arena, .state_arena = env->state, .argnull = ARENA_ARRAY(env->state, bool, c->ncols + 1),
-                        .nargs = c->nargs, .fn_oid = fn, .collation = collation, .ret_type = ret_type, .ret_typmod = ret_typmod};
+    c->ctx.fn = (FnCtx){.arena = env->arena,
+                        .state_arena = env->state,
+                        .argnull = ARENA_ARRAY(env->state, bool, c->ncols + 1),
+                        .nargs = c->nargs,
+                        .fn_oid = fn,
+                        .collation = collation,
+                        .ret_type = ret_type,
+                        .ret_typmod = ret_typmod};
     if (filter)
         c->filter = expr_compile(env, filter);
 }
@@ -45,8 +52,13 @@ add_sort(AggCall *c, const Aggref *a, const SortClause *s)
 {
     int col = column_of_ref(a, s->ref);
     const Expr *e = ((const TargetEntry *)list_at(a->args, col))->expr;
-    SortKey key = {.column = col + 1, .sort_op = s->sort_op, .eq_op = s->eq_op, .collation = e->collation, .type = e->type,
-                   .desc = s->desc, .nulls_first = s->nulls_first};
+    SortKey key = {.column = col + 1,
+                   .sort_op = s->sort_op,
+                   .eq_op = s->eq_op,
+                   .collation = e->collation,
+                   .type = e->type,
+                   .desc = s->desc,
+                   .nulls_first = s->nulls_first};
     List one = {.count = 1, .items = (void *[]){&key}};
 
     sort_cols_of_keys(&c->sort[c->nsort++], &one);

@@ -12,7 +12,8 @@
 static bool
 is_stored_form(const AttrPhys *p, Datum d)
 {
-    return p->kind == PHYS_VAR && (var_is_external(datum_ptr(d)) || var_is_compressed(datum_ptr(d)));
+    return p->kind == PHYS_VAR &&
+           (var_is_external(datum_ptr(d)) || var_is_compressed(datum_ptr(d)));
 }
 
 const Datum *
@@ -38,7 +39,12 @@ value_print(StrBuf *out, Oid type, Datum d)
 {
     const TypeOps *ops = type_ops(type);
     Oid types[1] = {type};
-    FnCtx c = {.arena = out->arena, .state_arena = out->arena, .nargs = 1, .arg_types = types, .ret_type = CSTRING_OID, .ret_typmod = -1};
+    FnCtx c = {.arena = out->arena,
+               .state_arena = out->arena,
+               .nargs = 1,
+               .arg_types = types,
+               .ret_type = CSTRING_OID,
+               .ret_typmod = -1};
 
     if (ops && ops->out)
         ops->out(&c, d, out);
@@ -52,7 +58,8 @@ row_describe(Arena *a, RelDesc *rel, const Datum *values, const bool *nulls)
     StrBuf s, one;
     bool first = true;
 
-    if (!role_is_superuser(current_user_oid) && !acl_check(CAT_PG_CLASS, rel->oid, current_user_oid, ACL_SELECT))
+    if (!role_is_superuser(current_user_oid) &&
+        !acl_check(CAT_PG_CLASS, rel->oid, current_user_oid, ACL_SELECT))
         return NULL;
     str_init(&s, a);
     str_init(&one, a);
@@ -103,7 +110,8 @@ index_program(Arena *parent, IndexDesc *ix)
 }
 
 static bool
-program_values(const IndexProgram *p, const IndexDesc *ix, Arena *a, const Datum *values, const bool *nulls, Datum *out, bool *outnull)
+program_values(const IndexProgram *p, const IndexDesc *ix, Arena *a, const Datum *values,
+               const bool *nulls, Datum *out, bool *outnull)
 {
     int e = 0;
 
@@ -127,12 +135,20 @@ program_values(const IndexProgram *p, const IndexDesc *ix, Arena *a, const Datum
 
 /* For the catalog's index builds: row after row of one index. */
 static bool
-index_expr(IndexDesc *ix, RelDesc *heap, const Datum *row, const bool *nulls, Datum *out, bool *outnull)
+index_expr(IndexDesc *ix, RelDesc *heap, const Datum *row, const bool *nulls, Datum *out,
+           bool *outnull)
 {
-    static struct { IndexDesc *ix; Oid oid; uint64_t version; IndexProgram *program; Arena *values; uint64_t calls; } last;
+    static struct {
+        IndexDesc *ix;
+        Oid oid;
+        uint64_t version;
+        IndexProgram *program;
+        Arena *values;
+    } last;
     Oid oid = ix->btree ? ix->btree->oid : 0;
 
-    if (last.program == NULL || last.ix != ix || last.oid != oid || last.version != catalog_version()) {
+    if (last.program == NULL || last.ix != ix || last.oid != oid ||
+        last.version != catalog_version()) {
         if (last.program)
             arena_destroy(last.program->arena);
         last.program = NULL;
@@ -235,7 +251,8 @@ raise_not_null(TableChecks *c, int col, const Datum *values, const bool *nulls)
     char *row = row_describe(c->row_arena, rel, values, nulls);
 
     err_start(LEVEL_ERROR, SQLSTATE_NOT_NULL_VIOLATION, __FILE__, __LINE__, __func__);
-    err_message("null value in column \"%s\" of relation \"%s\" violates not-null constraint", rel->cols[col].name, rel->name);
+    err_message("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                rel->cols[col].name, rel->name);
     if (row)
         err_detail("Failing row contains %s.", row);
     err_object(rel->nsp_name, rel->name, rel->cols[col].name, NULL, NULL);
@@ -249,7 +266,8 @@ raise_check(TableChecks *c, int i, const Datum *values, const bool *nulls)
     char *row = row_describe(c->row_arena, rel, values, nulls);
 
     err_start(LEVEL_ERROR, SQLSTATE_CHECK_VIOLATION, __FILE__, __LINE__, __func__);
-    err_message("new row for relation \"%s\" violates check constraint \"%s\"", rel->name, c->check_names[i]);
+    err_message("new row for relation \"%s\" violates check constraint \"%s\"", rel->name,
+                c->check_names[i]);
     if (row)
         err_detail("Failing row contains %s.", row);
     err_object(rel->nsp_name, rel->name, NULL, NULL, c->check_names[i]);
@@ -288,20 +306,24 @@ checks_row(TableChecks *c, const Datum *values, const bool *nulls)
 /* ---- indexes ---- */
 
 bool
-checks_index_values(TableChecks *c, OpenIndex *o, const Datum *values, const bool *nulls, Datum *out, bool *outnull)
+checks_index_values(TableChecks *c, OpenIndex *o, const Datum *values, const bool *nulls,
+                    Datum *out, bool *outnull)
 {
     return program_values(o->program, o->ix, c->row_arena, values, nulls, out, outnull);
 }
 
 bool
-checks_index_insert(TableChecks *c, const Datum *values, const bool *nulls, ItemPtr tid, const bool *arbiters)
+checks_index_insert(TableChecks *c, const Datum *values, const bool *nulls, ItemPtr tid,
+                    const bool *arbiters)
 {
     bool ok = true;
 
     for (int i = 0; i < c->nindexes && ok; i++) {
         OpenIndex *o = &c->indexes[i];
         IndexDesc *ix = o->ix;
-        UniqueCheck check = !ix->unique ? UNIQUE_NO : (arbiters && arbiters[i]) || !ix->immediate ? UNIQUE_PARTIAL : UNIQUE_YES;
+        UniqueCheck check = !ix->unique                                   ? UNIQUE_NO
+                            : (arbiters && arbiters[i]) || !ix->immediate ? UNIQUE_PARTIAL
+                                                                          : UNIQUE_YES;
         ItemPtr conflict;
 
         if (!ix->ready)
@@ -340,7 +362,8 @@ unique_violation(BtreeIndex *bt, const Datum *values, const bool *nulls)
     IndexDesc *ix = index_open(bt->oid, LOCK_ACCESS_SHARE);
     RelDesc *heap = rel_open(ix->heap, LOCK_ACCESS_SHARE);
     StrBuf s;
-    bool may_see = role_is_superuser(current_user_oid) || acl_check(CAT_PG_CLASS, heap->oid, current_user_oid, ACL_SELECT);
+    bool may_see = role_is_superuser(current_user_oid) ||
+                   acl_check(CAT_PG_CLASS, heap->oid, current_user_oid, ACL_SELECT);
 
     str_init(&s, a);
     str_add_char(&s, '(');

@@ -20,8 +20,8 @@ row_desc_of_targets(Arena *a, const List *targets)
         const TargetEntry *te = list_at(targets, i);
         if (te->junk)
             continue;
-        d->cols[d->n++] = (RowColumn){te->name ? te->name : "?column?", te->expr->type, te->expr->typmod, te->orig_table,
-                                      (int16_t)te->orig_column};
+        d->cols[d->n++] = (RowColumn){te->name ? te->name : "?column?", te->expr->type,
+                                      te->expr->typmod, te->orig_table, (int16_t)te->orig_column};
     }
     return d;
 }
@@ -74,14 +74,16 @@ exec_rel(Exec *x, int rel)
     if (s->rel == NULL)
         s->rel = rel_cached(((const RangeEntry *)list_at(x->p->range_table, rel - 1))->rel);
     if (s->rel == NULL)
-        INTERNAL_ERROR("relation %u is not open", ((const RangeEntry *)list_at(x->p->range_table, rel - 1))->rel);
+        INTERNAL_ERROR("relation %u is not open",
+                       ((const RangeEntry *)list_at(x->p->range_table, rel - 1))->rel);
     return s->rel;
 }
 
 static bool
 modifies(const PlannedStmt *p)
 {
-    return p->command == CMD_INSERT || p->command == CMD_UPDATE || p->command == CMD_DELETE || p->has_modifying_cte;
+    return p->command == CMD_INSERT || p->command == CMD_UPDATE || p->command == CMD_DELETE ||
+           p->has_modifying_cte;
 }
 
 static void
@@ -131,7 +133,8 @@ exec_create(Arena *parent, PlannedStmt *p)
     x->nparams = p->param_exec_count;
     x->params = ARENA_ARRAY(a, ExecParam, x->nparams + 1);
     for (int i = 0; i < x->nparams; i++)
-        x->params[i].vec = (Vec){.v = &x->params[i].lane, .nulls = x->params[i].nulls, .is_const = true};
+        x->params[i].vec =
+            (Vec){.v = &x->params[i].lane, .nulls = x->params[i].nulls, .is_const = true};
     x->nsubplans = list_count(p->subplans);
     x->subplans = ARENA_ARRAY(a, SubPlanState, x->nsubplans + 1);
     x->worktables = ARENA_ARRAY(a, WorkTable, x->nparams + 1);
@@ -275,7 +278,9 @@ scroll_forward(Exec *x, uint64_t max_rows, Dest *dest)
             break;
         }
         x->scroll_reader.at = x->scroll_pos;
-        int n = store_read(&x->scroll_reader, x->scroll_batch, max_rows ? (int)MIN(max_rows - sent, (uint64_t)BATCH_ROWS) : BATCH_ROWS, NULL);
+        int n = store_read(&x->scroll_reader, x->scroll_batch,
+                           max_rows ? (int)MIN(max_rows - sent, (uint64_t)BATCH_ROWS) : BATCH_ROWS,
+                           NULL);
         x->scroll_pos += (uint64_t)n;
         sent += (uint64_t)n;
         if (!dest->rows(dest, x->scroll_batch))
@@ -320,7 +325,8 @@ exec_run(Exec *x, uint64_t max_rows, bool backward, Dest *dest)
         sent = backward ? scroll_backward(x, max_rows, dest) : scroll_forward(x, max_rows, dest);
         x->processed += sent;
     } else if (backward) {
-        RAISE_ERR(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, err_message("cursor can only scan forward"),
+        RAISE_ERR(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                  err_message("cursor can only scan forward"),
                   err_hint("Declare it with SCROLL option to enable backward scan."));
     } else {
         while (go_on && !x->at_end && (max_rows == 0 || sent < max_rows)) {

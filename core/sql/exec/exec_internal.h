@@ -62,7 +62,13 @@ typedef struct ScanColumns {
 #define SCAN_SYSTEM 6
 
 /* A parameter of the statement: a constant for one run. */
-typedef struct ExternParam { Vec vec; Datum lane; uint64_t nulls[BATCH_ROWS / 64]; Oid type; bool given; } ExternParam;
+typedef struct ExternParam {
+    Vec vec;
+    Datum lane;
+    uint64_t nulls[BATCH_ROWS / 64];
+    Oid type;
+    bool given;
+} ExternParam;
 
 struct ExprEnv {
     Batch *in[3];         /* ENV_*: what Vars see; set before evaluation */
@@ -106,8 +112,10 @@ prim_out(Prim *p)
     p->out.is_const = false;
     return &p->out;
 }
-Prim *compile_call(ExprEnv *env, Oid fn, Oid collation, const List *args, Oid ret_type, int32_t ret_typmod, bool variadic);
-Prim *compile_call_prims(ExprEnv *env, Oid fn, Oid collation, Prim **args, const Oid *types, int nargs, Oid ret_type, int32_t ret_typmod, bool variadic);
+Prim *compile_call(ExprEnv *env, Oid fn, Oid collation, const List *args, Oid ret_type,
+                   int32_t ret_typmod, bool variadic);
+Prim *compile_call_prims(ExprEnv *env, Oid fn, Oid collation, Prim **args, const Oid *types,
+                         int nargs, Oid ret_type, int32_t ret_typmod, bool variadic);
 const Vec *prim_call_rows(Prim *p, int n, const uint16_t *sel); /* with argv filled in */
 void compile_compare(Prim *p);             /* installs a filter for plain comparisons */
 Prim *compile_bool(ExprEnv *env, const Expr *e);
@@ -138,7 +146,9 @@ ExternParam *exec_extern(Exec *x, int id);
 
 /* Records as values: payload = u32 columns, u32 row type (RECORD or composite), then per column
  * u32 type, u8 null flag, bytes. */
-Datum record_make(Arena *a, Oid row_type, int n, const Oid *types, const Datum *values, const bool *nulls);
+Datum record_make(Arena *a, Oid row_type, int n, const Oid *types, const Datum *values,
+                  const bool *nulls);
+extern const TypeOps type_ops_record;
 int record_columns(Datum d);
 Datum record_get(Arena *a, Datum d, int field /* 1-based */, Oid *type, bool *isnull);
 
@@ -157,7 +167,8 @@ typedef struct KeyCol {
 void key_col_init(KeyCol *k, Arena *a, Oid eq_op, Oid left, Oid right, Oid collation);
 /* Hash lanes of rows; rows with a null key get nullrow's bit (if given) set and a hash that still counts
  * nulls as equal. */
-void keys_hash(const KeyCol *k, int nkeys, const Vec *const *cols, bool left, int n, const uint16_t *sel, uint64_t *hash);
+void keys_hash(const KeyCol *k, int nkeys, const Vec *const *cols, bool left, int n,
+               const uint16_t *sel, uint64_t *hash);
 uint64_t key_hash_one(const KeyCol *k, bool left, Datum d);
 bool key_equal_slow(const KeyCol *k, Datum a, Datum b);
 static inline bool
@@ -186,13 +197,18 @@ typedef struct Row {
 #define ROW_MATCHED 1u
 void row_shape_init(RowShape *s, Arena *a, int ncols, const Oid *types);
 void row_shape_of_targets(RowShape *s, Arena *a, const List *targets);
-static inline Datum *row_lanes(const RowShape *s, const Row *r) { return (Datum *)(r->words + s->nwords); }
+static inline Datum *
+row_lanes(const RowShape *s, const Row *r)
+{
+    return (Datum *)(r->words + s->nwords);
+}
 static inline bool row_null(const Row *r, int c) { return r->words[c >> 6] >> (c & 63) & 1; }
 /* cols: shape->ncols Vecs. extra: bytes reserved at the end, 8-aligned, uncounted in bytes. */
 Row *row_form(Arena *a, const RowShape *s, const Vec *cols, int i, size_t extra);
 Row *row_form_ptrs(Arena *a, const RowShape *s, const Vec *const *cols, int i, size_t extra);
 /* Column-wise copy of rows to lanes at..at+n; needed NULL: all columns. */
-void rows_to_lanes(const RowShape *s, Row *const *rows, int n, Vec *cols, int at, const bool *needed);
+void rows_to_lanes(const RowShape *s, Row *const *rows, int n, Vec *cols, int at,
+                   const bool *needed);
 /* The n rows' columns; a NULL row pointer gives nulls. */
 void rows_to_batch(const RowShape *s, Row *const *rows, int n, Batch *out, const bool *needed);
 /* Rows on disk: lanes of by-reference columns become offsets. */
@@ -206,8 +222,16 @@ TempFile *temp_file_create(Arena *a);  /* closed when the arena is reset */
 void temp_file_write(TempFile *f, const void *p, size_t n);
 bool temp_file_read(TempFile *f, void *p, size_t n); /* false: at the end */
 /* More readers of the same file, each with its buffer and range. */
-typedef struct TempReader { TempFile *file; uint64_t pos, end; char *buf; size_t cap; uint64_t at; size_t len; } TempReader;
-void temp_reader_init(TempReader *r, TempFile *f, Arena *a, size_t buffer_bytes, uint64_t from, uint64_t end);
+typedef struct TempReader {
+    TempFile *file;
+    uint64_t pos, end;
+    char *buf;
+    size_t cap;
+    uint64_t at;
+    size_t len;
+} TempReader;
+void temp_reader_init(TempReader *r, TempFile *f, Arena *a, size_t buffer_bytes, uint64_t from,
+                      uint64_t end);
 bool temp_reader_get(TempReader *r, void *p, size_t n);
 void temp_file_rewind(TempFile *f);
 void temp_file_seek(TempFile *f, uint64_t pos);
@@ -245,7 +269,8 @@ typedef struct RowTable {
     uint64_t bytes;      /* of rows and slots */
     Row *first, *last;   /* in order of arrival, by next */
 } RowTable;
-void row_table_init(RowTable *t, Arena *parent, int ncols, const Oid *types, const KeyCol *keys, int nkeys, size_t extra);
+void row_table_init(RowTable *t, Arena *parent, int ncols, const Oid *types, const KeyCol *keys,
+                    int nkeys, size_t extra);
 void row_table_clear(RowTable *t);
 /* NULL: not there. cols: the key columns first. */
 Row *row_table_find(RowTable *t, uint64_t hash, const Vec *const *cols, int i);
@@ -253,9 +278,16 @@ Row *row_table_add(RowTable *t, uint64_t hash, const Vec *const *cols, int i); /
 static inline char *row_extra(const Row *r) { return (char *)r + r->bytes; } /* bytes is a multiple of 8 */
 
 /* Sorting. */
-typedef struct SortCol { int col; Oid type, collation; const TypeOps *ops; bool desc, nulls_first; int fast; } SortCol;
+typedef struct SortCol {
+    int col;
+    Oid type, collation;
+    const TypeOps *ops;
+    bool desc, nulls_first;
+    int fast;
+} SortCol;
 typedef struct Sorter Sorter;
-Sorter *sorter_create(Arena *parent, const RowShape *s, const SortCol *cols, int ncols, size_t memory_bytes);
+Sorter *sorter_create(Arena *parent, const RowShape *s, const SortCol *cols, int ncols,
+                      size_t memory_bytes);
 void sorter_set_bound(Sorter *st, uint64_t bound);
 void sorter_put_batch(Sorter *st, const Batch *b);
 void sorter_put(Sorter *st, const Vec *const *cols, int i);
@@ -398,7 +430,11 @@ struct Exec {
     bool running, building, at_end, read_only, writes, has_fks_queued;
     uint64_t processed, run_id;
     bool aborting;        /* close must not touch resources: their owner has given them back */
-    struct PlanParams { const Plan *plan; IntList *ids; } *plan_params; int nplan_params, plan_params_cap;
+    struct PlanParams {
+        const Plan *plan;
+        IntList *ids;
+    } * plan_params;
+    int nplan_params, plan_params_cap;
     NodeStats *stats; ExplainOptions options;
     RowDesc *desc; int *out_cols; int nout; Batch out; bool out_is_all;
     uint64_t perms_version; Oid perms_user; bool perms_ok;
@@ -407,7 +443,12 @@ struct Exec {
     EpqState *epq;        /* set in trees made for rechecks */
     const EpqRow *epq_rows; int nepq_rows;
     ExecNode **all_nodes; int nnodes, nodes_cap;
-    Store *scroll; RowShape scroll_shape; StoreReader scroll_reader; Batch *scroll_batch; uint64_t scroll_pos; bool scroll_done;
+    Store *scroll;
+    RowShape scroll_shape;
+    StoreReader scroll_reader;
+    Batch *scroll_batch;
+    uint64_t scroll_pos;
+    bool scroll_done;
     Exec *outer;          /* of a recheck tree: the real one */
 };
 RelDesc *exec_rel(Exec *x, int rel); /* range table index */
@@ -483,23 +524,28 @@ void checks_row(TableChecks *c, const Datum *values, const bool *nulls);     /* 
 bool checks_pass(TableChecks *c, const Datum *values, const bool *nulls);    /* would checks_row return? */
 void checks_register(void);
 /* For ModifyTable: a writer kept from run to run, and the last row it wrote. */
+TableWriter *writer_open_group(Arena *a, RelDesc *rel, int rows);
 void writer_restart(TableWriter *w, RelDesc *rel, Arena *run);
 void writer_last_row(TableWriter *w, const Datum **values, const bool **nulls);
 void writer_end_run(TableWriter *w);
 /* Entries for a new row version in all indexes; values plain. arbiters (of nindexes, or NULL): for those a
  * conflict is reported, not raised. Returns false on such a conflict. */
-bool checks_index_insert(TableChecks *c, const Datum *values, const bool *nulls, ItemPtr tid, const bool *arbiters);
+bool checks_index_insert(TableChecks *c, const Datum *values, const bool *nulls, ItemPtr tid,
+                         const bool *arbiters);
 /* The entry's values; false: the predicate leaves the row out. */
-bool checks_index_values(TableChecks *c, OpenIndex *o, const Datum *values, const bool *nulls, Datum *out, bool *outnull);
+bool checks_index_values(TableChecks *c, OpenIndex *o, const Datum *values, const bool *nulls,
+                         Datum *out, bool *outnull);
 char *row_describe(Arena *a, RelDesc *rel, const Datum *values, const bool *nulls); /* (1, foo, null); NULL: not allowed to see it */
 void value_print(StrBuf *out, Oid type, Datum d);
 /* Values with what is stored out of line or compressed fetched. Returns values itself if there is none. */
-const Datum *values_plain(Arena *a, const TupleLayout *l, const Datum *values, const bool *nulls, Datum *buffer);
+const Datum *values_plain(Arena *a, const TupleLayout *l, const Datum *values, const bool *nulls,
+                          Datum *buffer);
 void unique_recheck_queue(RelDesc *rel, IndexDesc *ix, ItemPtr tid); /* deferrable unique constraints (fk.c) */
 
 /* Foreign keys (fk.c): what happened to a row. */
 void fk_after_insert(RelDesc *rel, ItemPtr tid, const Datum *values, const bool *nulls);
-void fk_after_update(RelDesc *rel, ItemPtr old_tid, ItemPtr new_tid, const Datum *old_values, const bool *old_nulls, const Datum *values, const bool *nulls);
+void fk_after_update(RelDesc *rel, ItemPtr old_tid, ItemPtr new_tid, const Datum *old_values,
+                     const bool *old_nulls, const Datum *values, const bool *nulls);
 void fk_after_delete(RelDesc *rel, ItemPtr tid, const Datum *values, const bool *nulls);
 bool fk_wants_insert(const RelDesc *rel);
 

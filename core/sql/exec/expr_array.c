@@ -194,7 +194,8 @@ compile_array_op(ExprEnv *env, const ScalarArrayOp *s)
     o->elem_ptr = &o->elem;
     Prim *alias[2] = {prim_alias(env, &o->lhs), prim_alias(env, &o->elem_ptr)};
     Oid types[2] = {l->type, o->elem_type};
-    o->call = compile_call_prims(env, s->fn ? s->fn : op->fn, s->input_collation, alias, types, 2, BOOL_OID, -1, false);
+    o->call = compile_call_prims(env, s->fn ? s->fn : op->fn, s->input_collation, alias, types, 2,
+                                 BOOL_OID, -1, false);
     if (op) {
         Oid eq = s->use_or ? s->op : op->negator;
         o->negated = !s->use_or;
@@ -231,11 +232,14 @@ join_arrays(ExprEnv *env, const MakeArray *m, int n, bool *isnull)
         if (parts == 0) {
             ndim = v.ndim + 1;
             if (ndim > 6)
-                RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "number of array dimensions (%d) exceeds the maximum allowed (%d)", ndim, 6);
+                RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED,
+                      "number of array dimensions (%d) exceeds the maximum allowed (%d)", ndim, 6);
             memcpy(dims + 1, v.dims, sizeof(int) * (size_t)v.ndim);
             memcpy(lbound + 1, v.lbound, sizeof(int) * (size_t)v.ndim);
-        } else if (v.ndim + 1 != ndim || memcmp(dims + 1, v.dims, sizeof(int) * (size_t)v.ndim) != 0) {
-            RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR, "multidimensional arrays must have array expressions with matching dimensions");
+        } else if (v.ndim + 1 != ndim ||
+                   memcmp(dims + 1, v.dims, sizeof(int) * (size_t)v.ndim) != 0) {
+            RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR,
+                  "multidimensional arrays must have array expressions with matching dimensions");
         }
         array_deconstruct(env->arena, m->values[i], &values[parts], &nulls[parts], &counts[parts]);
         total += counts[parts++];
@@ -243,7 +247,8 @@ join_arrays(ExprEnv *env, const MakeArray *m, int n, bool *isnull)
     if (parts == 0)
         return array_construct(env->arena, m->elem, 0, NULL, NULL, NULL, NULL);
     if (parts != n)
-        RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR, "multidimensional arrays must have array expressions with matching dimensions");
+        RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR,
+              "multidimensional arrays must have array expressions with matching dimensions");
     dims[0] = parts;
     lbound[0] = 1;
     Datum *all = arena_alloc(env->arena, sizeof(*all) * (size_t)(total + 1));
@@ -349,13 +354,15 @@ run_subscript(Prim *p, int n, const uint16_t *sel)
 
         if (s->assign) {
             if (!known)
-                RAISE(SQLSTATE_NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null");
+                RAISE(SQLSTATE_NULL_VALUE_NOT_ALLOWED,
+                      "array subscript in assignment must not be null");
             bool vnull = vec_null(a, row);
             Datum v = vnull ? 0 : vec_get(a, row);
             if (s->slice && vnull) {
                 r = d; /* assigning a null slice changes nothing */
             } else if (s->slice) {
-                r = array_set_slice(p->env->arena, d, isnull, s->elem, s->n, lower, upper, lg, ug, v);
+                r = array_set_slice(p->env->arena, d, isnull, s->elem, s->n, lower, upper, lg, ug,
+                                    v);
                 isnull = false;
             } else {
                 r = array_set_element(p->env->arena, d, isnull, s->elem, s->n, upper, v, vnull);
@@ -385,7 +392,8 @@ compile_subscript(ExprEnv *env, const SubscriptRef *e)
 
     s->n = list_count(e->upper);
     if (s->n > 6)
-        RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "number of array dimensions (%d) exceeds the maximum allowed (%d)", s->n, 6);
+        RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED,
+              "number of array dimensions (%d) exceeds the maximum allowed (%d)", s->n, 6);
     s->slice = e->is_slice;
     s->elem = e->element_type;
     s->container = expr_compile(env, e->container);

@@ -283,7 +283,11 @@ compile_bool_expr(ExprEnv *env, const BoolExpr *b)
 
     if (n == 1 && b->kind != BOOL_NOT)
         return expr_compile(env, list_at(b->args, 0));
-    Prim *p = prim_new(env, b->kind == BOOL_AND ? run_and : b->kind == BOOL_OR ? run_or : run_not, n);
+    Prim *p = prim_new(env,
+                       b->kind == BOOL_AND  ? run_and
+                       : b->kind == BOOL_OR ? run_or
+                                            : run_not,
+                       n);
     for (int i = 0; i < n; i++)
         p->args[i] = expr_compile(env, list_at(b->args, i));
     if (b->kind != BOOL_NOT)
@@ -337,11 +341,13 @@ compile_bool(ExprEnv *env, const Expr *e)
     }
     case TAG_DistinctExpr: {
         const DistinctExpr *d = (const DistinctExpr *)e;
-        return compile_pair(env, run_distinct, d->fn ? d->fn : op_info(d->op)->fn, d->input_collation, d->args);
+        return compile_pair(env, run_distinct, d->fn ? d->fn : op_info(d->op)->fn,
+                            d->input_collation, d->args);
     }
     default: {
         const NullIfExpr *d = (const NullIfExpr *)e;
-        return compile_pair(env, run_nullif, d->fn ? d->fn : op_info(d->op)->fn, d->input_collation, d->args);
+        return compile_pair(env, run_nullif, d->fn ? d->fn : op_info(d->op)->fn, d->input_collation,
+                            d->args);
     }
     }
 }

@@ -61,7 +61,8 @@ call_scalar_row(Prim *p, int row, Datum *args, bool *nulls, Vec *out)
 static NORETURN void
 no_raise(Prim *p)
 {
-    INTERNAL_ERROR("kernel of function %u refused a row that its scalar form accepts", p->ctx->fn_oid);
+    INTERNAL_ERROR("kernel of function %u refused a row that its scalar form accepts",
+                   p->ctx->fn_oid);
 }
 
 const Vec *
@@ -133,8 +134,8 @@ run_call2(Prim *p, int n, const uint16_t *sel)
 }
 
 Prim *
-compile_call_prims(ExprEnv *env, Oid fn, Oid collation, Prim **args, const Oid *types, int nargs, Oid ret_type,
-                   int32_t ret_typmod, bool variadic)
+compile_call_prims(ExprEnv *env, Oid fn, Oid collation, Prim **args, const Oid *types, int nargs,
+                   Oid ret_type, int32_t ret_typmod, bool variadic)
 {
     const FnInfo *info = fn_info(fn);
     const FnDef *def = info->builtin;
@@ -142,7 +143,8 @@ compile_call_prims(ExprEnv *env, Oid fn, Oid collation, Prim **args, const Oid *
     if (def == NULL || def->scalar == NULL)
         UNSUPPORTED("function %s (OID %u) is not implemented", info->name, fn);
     if (nargs > MAX_FN_ARGS)
-        RAISE(SQLSTATE_TOO_MANY_ARGUMENTS, "cannot pass more than %d arguments to a function", MAX_FN_ARGS);
+        RAISE(SQLSTATE_TOO_MANY_ARGUMENTS, "cannot pass more than %d arguments to a function",
+              MAX_FN_ARGS);
     Prim *p = prim_new(env, run_call, nargs);
     Oid *arg_types = ARENA_ARRAY(env->state, Oid, nargs + 1);
     for (int i = 0; i < nargs; i++) {
@@ -174,7 +176,8 @@ compile_call_prims(ExprEnv *env, Oid fn, Oid collation, Prim **args, const Oid *
 }
 
 Prim *
-compile_call(ExprEnv *env, Oid fn, Oid collation, const List *args, Oid ret_type, int32_t ret_typmod, bool variadic)
+compile_call(ExprEnv *env, Oid fn, Oid collation, const List *args, Oid ret_type,
+             int32_t ret_typmod, bool variadic)
 {
     int n = list_count(args);
     Prim **prims = expr_compile_list(env, args);

@@ -65,7 +65,8 @@ COMPARE_FILTER(filter_gt, >)
 COMPARE_FILTER(filter_ge, >=)
 
 /* The kernels that all such types share (core/types/int_kernels.c) tell which functions these are. */
-#define KERNEL_DECL(name) int name(FnCtx *c, int n, const uint16_t *sel, const Vec *const *args, Vec *out)
+#define KERNEL_DECL(name)                                                                          \
+    int name(FnCtx *c, int n, const uint16_t *sel, const Vec *const *args, Vec *out)
 KERNEL_DECL(batch_int_eq);
 KERNEL_DECL(batch_int_ne);
 KERNEL_DECL(batch_int_lt);

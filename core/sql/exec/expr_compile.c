@@ -12,7 +12,8 @@
 
 static Datum null_lane[1], true_lane[1] = {1}, false_lane[1] = {0};
 static uint64_t null_bits[BATCH_ROWS / 64] = {1}, no_bits[BATCH_ROWS / 64];
-const Vec vec_null_const = {.v = null_lane, .nulls = null_bits, .has_nulls = true, .is_const = true};
+const Vec vec_null_const = {
+    .v = null_lane, .nulls = null_bits, .has_nulls = true, .is_const = true};
 const Vec vec_true_const = {.v = true_lane, .nulls = no_bits, .is_const = true};
 const Vec vec_false_const = {.v = false_lane, .nulls = no_bits, .is_const = true};
 
@@ -192,13 +193,21 @@ run_var_heap(Prim *p, int n, const uint16_t *sel)
     int slot = p->i;
 
     if (s->seen[slot] != s->batch) {
-        tuple_gather(s->heap, s->tuples, s->n, s->sel, slot - SCAN_SYSTEM, s->arena, &s->cols[slot]);
+        tuple_gather(s->heap, s->tuples, s->n, s->sel, slot - SCAN_SYSTEM, s->arena,
+                     &s->cols[slot]);
         s->seen[slot] = s->batch;
     }
     return &s->cols[slot];
 }
 
-typedef struct WholeRow { Oid type; int n; Oid *types; Prim **cols; Datum *values; bool *nulls; } WholeRow;
+typedef struct WholeRow {
+    Oid type;
+    int n;
+    Oid *types;
+    Prim **cols;
+    Datum *values;
+    bool *nulls;
+} WholeRow;
 
 static const Vec *
 run_whole_row(Prim *p, int n, const uint16_t *sel)
@@ -234,12 +243,17 @@ compile_whole_row(ExprEnv *env, const Var *v)
             child = ((const SubqueryScanPlan *)env->node->plan)->subplan;
         else if (env->node && v->rel == VAR_SCAN) {
             /* Other scans: the range table names their columns. */
-            const RangeEntry *re = list_at(env->x->p->range_table, ((const ScanPlan *)env->node->plan)->rel - 1);
+            const RangeEntry *re =
+                list_at(env->x->p->range_table, ((const ScanPlan *)env->node->plan)->rel - 1);
             n = ints_count(re->col_types);
             Prim *p = prim_new(env, run_whole_row, n);
             WholeRow *w = ARENA_NEW(env->state, WholeRow);
-            *w = (WholeRow){.type = v->expr.type, .n = n, .types = ARENA_ARRAY(env->state, Oid, n + 1), .cols = p->args,
-                            .values = ARENA_ARRAY(env->state, Datum, n + 1), .nulls = ARENA_ARRAY(env->state, bool, n + 1)};
+            *w = (WholeRow){.type = v->expr.type,
+                            .n = n,
+                            .types = ARENA_ARRAY(env->state, Oid, n + 1),
+                            .cols = p->args,
+                            .values = ARENA_ARRAY(env->state, Datum, n + 1),
+                            .nulls = ARENA_ARRAY(env->state, bool, n + 1)};
             for (int i = 0; i < n; i++) {
                 w->types[i] = (Oid)re->col_types->items[i];
                 p->args[i] = prim_new(env, run_var_scan, 0);
@@ -255,8 +269,11 @@ compile_whole_row(ExprEnv *env, const Var *v)
     n = child ? list_count(child->targets) : rel->natts;
     Prim *p = prim_new(env, run_whole_row, n);
     WholeRow *w = ARENA_NEW(env->state, WholeRow);
-    *w = (WholeRow){.type = v->expr.type, .types = ARENA_ARRAY(env->state, Oid, n + 1), .cols = p->args,
-                    .values = ARENA_ARRAY(env->state, Datum, n + 1), .nulls = ARENA_ARRAY(env->state, bool, n + 1)};
+    *w = (WholeRow){.type = v->expr.type,
+                    .types = ARENA_ARRAY(env->state, Oid, n + 1),
+                    .cols = p->args,
+                    .values = ARENA_ARRAY(env->state, Datum, n + 1),
+                    .nulls = ARENA_ARRAY(env->state, bool, n + 1)};
     for (int i = 0; i < n; i++) {
         Oid type;
         if (child) {
@@ -382,11 +399,13 @@ expr_compile(ExprEnv *env, const Expr *e)
         const FuncCall *f = (const FuncCall *)e;
         if (f->returns_set)
             UNSUPPORTED("set-returning functions are not supported in this place");
-        return compile_call(env, f->fn, f->input_collation, f->args, e->type, e->typmod, f->variadic);
+        return compile_call(env, f->fn, f->input_collation, f->args, e->type, e->typmod,
+                            f->variadic);
     }
     case TAG_OpCall: {
         const OpCall *o = (const OpCall *)e;
-        p = compile_call(env, o->fn ? o->fn : op_info(o->op)->fn, o->input_collation, o->args, e->type, e->typmod, false);
+        p = compile_call(env, o->fn ? o->fn : op_info(o->op)->fn, o->input_collation, o->args,
+                         e->type, e->typmod, false);
         compile_compare(p);
         return p;
     }

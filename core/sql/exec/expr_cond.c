@@ -169,7 +169,8 @@ compile_cond(ExprEnv *env, const Expr *e)
         MinMaxProgram *m = ARENA_NEW(env->state, MinMaxProgram);
         m->ops = type_ops(e->type);
         if (m->ops == NULL || m->ops->cmp == NULL)
-            RAISE(SQLSTATE_UNDEFINED_FUNCTION, "could not identify a comparison function for type %s",
+            RAISE(SQLSTATE_UNDEFINED_FUNCTION,
+                  "could not identify a comparison function for type %s",
                   type_format(env->state, e->type, -1, false));
         m->collation = x->input_collation;
         m->sign = x->greatest ? 1 : -1;

@@ -62,7 +62,8 @@ compile_via_io(ExprEnv *env, const CoerceViaIO *e)
     c->from = type_ops(from);
     c->to = type_ops(to);
     if (c->from == NULL || c->from->out == NULL || c->to == NULL || c->to->in == NULL)
-        UNSUPPORTED("cast from type %s to %s is not implemented", type_format(env->state, from, -1, false),
+        UNSUPPORTED("cast from type %s to %s is not implemented",
+                    type_format(env->state, from, -1, false),
                     type_format(env->state, to, -1, false));
     c->out = io_context(env, from, CSTRING_OID);
     c->in = io_context(env, CSTRING_OID, to);
@@ -91,14 +92,16 @@ run_domain(Prim *p, int n, const uint16_t *sel)
     if (d->not_null && v->has_nulls)
         FOR_ROWS (row, n, sel)
             if (vec_null(v, row))
-                RAISE_ERR(SQLSTATE_NOT_NULL_VIOLATION, err_message("domain %s does not allow null values", d->name),
+                RAISE_ERR(SQLSTATE_NOT_NULL_VIOLATION,
+                          err_message("domain %s does not allow null values", d->name),
                           err_object(NULL, NULL, NULL, d->name, NULL));
     for (int i = 0; i < d->n; i++) {
         const Vec *c = prim_eval(d->checks[i].check, n, sel);
         FOR_ROWS (row, n, sel)
             if (!vec_null(c, row) && !vec_get(c, row))
                 RAISE_ERR(SQLSTATE_CHECK_VIOLATION,
-                          err_message("value for domain %s violates check constraint \"%s\"", d->name, d->checks[i].name),
+                          err_message("value for domain %s violates check constraint \"%s\"",
+                                      d->name, d->checks[i].name),
                           err_object(NULL, NULL, NULL, d->name, d->checks[i].name));
     }
     return v;
@@ -118,7 +121,8 @@ compile_domain(ExprEnv *env, const CoerceToDomain *e)
     for (const TypeInfo *t = type_info(e->expr.type); t->typtype == 'd'; t = type_info(t->base)) {
         Datum key = oid_datum(t->oid);
         d->not_null |= t->not_null;
-        CatScan *scan = cat_scan_begin(CAT_PG_CONSTRAINT, IDX_PG_CONSTRAINT_CONTYPID_INDEX, 1, &key);
+        CatScan *scan =
+            cat_scan_begin(CAT_PG_CONSTRAINT, IDX_PG_CONSTRAINT_CONTYPID_INDEX, 1, &key);
         for (const CatRow *r; (r = cat_scan_next(scan)) != NULL;) {
             if (cat_null(r, PG_CONSTRAINT_CONBIN) || (char)cat_val(r, PG_CONSTRAINT_CONTYPE) != 'c')
                 continue;

@@ -184,7 +184,8 @@ compile_row_compare(ExprEnv *env, const RowCompare *r)
     o->order = ARENA_ARRAY(env->state, Prim *, n);
     for (int i = 0; i < n; i++) {
         const Expr *l = list_at(r->left, i), *rr = list_at(r->right, i);
-        Oid types[2] = {l->type, rr->type}, collation = r->collations ? (Oid)r->collations->items[i] : 0;
+        Oid types[2] = {l->type, rr->type},
+            collation = r->collations ? (Oid)r->collations->items[i] : 0;
         Oid lt, rt, op = (Oid)r->ops->items[i];
         p->args[2 * i] = expr_compile(env, l);
         p->args[2 * i + 1] = expr_compile(env, rr);
@@ -199,9 +200,13 @@ compile_row_compare(ExprEnv *env, const RowCompare *r)
         int order = o->kind == ROWCOMPARE_LT || o->kind == ROWCOMPARE_LE ? 1 : 5;
         Oid ord = op_for_strategy(lt, rt, order);
         if (eq == 0 || ord == 0)
-            RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, "could not determine interpretation of row comparison operator %s", op_info(op)->name);
-        o->eq[i] = compile_call_prims(env, op_info(eq)->fn, collation, alias, types, 2, BOOL_OID, -1, false);
-        o->order[i] = compile_call_prims(env, op_info(ord)->fn, collation, alias, types, 2, BOOL_OID, -1, false);
+            RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED,
+                  "could not determine interpretation of row comparison operator %s",
+                  op_info(op)->name);
+        o->eq[i] = compile_call_prims(env, op_info(eq)->fn, collation, alias, types, 2, BOOL_OID,
+                                      -1, false);
+        o->order[i] = compile_call_prims(env, op_info(ord)->fn, collation, alias, types, 2,
+                                         BOOL_OID, -1, false);
     }
     p->data = o;
     p->rows = arena_alloc(env->state, 2 * sizeof(uint16_t) * (size_t)env->lanes);
@@ -237,7 +242,15 @@ run_field(Prim *p, int n, const uint16_t *sel)
     return out;
 }
 
-typedef struct StoreFields { int n; int *fields; Oid type; const Vec *old; Oid *new_types; int ncols; Oid *col_types; } StoreFields;
+typedef struct StoreFields {
+    int n;
+    int *fields;
+    Oid type;
+    const Vec *old;
+    Oid *new_types;
+    int ncols;
+    Oid *col_types;
+} StoreFields;
 
 static const Vec *
 run_store_fields(Prim *p, int n, const uint16_t *sel)
@@ -278,7 +291,8 @@ compile_store_fields(ExprEnv *env, const FieldStore *f)
     const Vec **saved = compile_case_value;
 
     if (t->rel == 0)
-        RAISE(SQLSTATE_WRONG_OBJECT_TYPE, "type %s is not composite", type_format(env->state, f->expr.type, -1, false));
+        RAISE(SQLSTATE_WRONG_OBJECT_TYPE, "type %s is not composite",
+              type_format(env->state, f->expr.type, -1, false));
     RelDesc *rel = rel_open(t->rel, LOCK_ACCESS_SHARE);
     s->ncols = rel->natts;
     s->col_types = ARENA_ARRAY(env->state, Oid, s->ncols + 1);

@@ -52,7 +52,8 @@ subplan_restart(SubPlanState *s)
 static NORETURN void
 raise_too_many(void)
 {
-    RAISE(SQLSTATE_CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression");
+    RAISE(SQLSTATE_CARDINALITY_VIOLATION,
+          "more than one row returned by a subquery used as an expression");
 }
 
 /* The only row of the subquery: its batch and row number; false: no row. */
@@ -112,9 +113,13 @@ subplan_array(SubPlanState *s, Arena *a, Oid elem)
                 if (view.ndim == 0)
                     RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR, "cannot accumulate empty arrays");
                 if (view.ndim >= 6)
-                    RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "number of array dimensions (%d) exceeds the maximum allowed (%d)", view.ndim + 1, 6);
-            } else if (view.ndim != first.ndim || memcmp(view.dims, first.dims, sizeof(int) * (size_t)view.ndim) != 0) {
-                RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR, "cannot accumulate arrays of different dimensionality");
+                    RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED,
+                          "number of array dimensions (%d) exceeds the maximum allowed (%d)",
+                          view.ndim + 1, 6);
+            } else if (view.ndim != first.ndim ||
+                       memcmp(view.dims, first.dims, sizeof(int) * (size_t)view.ndim) != 0) {
+                RAISE(SQLSTATE_ARRAY_SUBSCRIPT_ERROR,
+                      "cannot accumulate arrays of different dimensionality");
             }
             array_deconstruct(a, v[i], &ev, &en, &c);
             if (all == NULL) {
@@ -130,7 +135,8 @@ subplan_array(SubPlanState *s, Arena *a, Oid elem)
         lbound[0] = 1;
         memcpy(dims + 1, first.dims, sizeof(int) * (size_t)first.ndim);
         memcpy(lbound + 1, first.lbound, sizeof(int) * (size_t)first.ndim);
-        return array_construct(a, type_element_of(elem), first.ndim + 1, dims, lbound, all, all_nulls);
+        return array_construct(a, type_element_of(elem), first.ndim + 1, dims, lbound, all,
+                               all_nulls);
     }
     if (n == 0)
         return array_construct(a, elem, 0, NULL, NULL, NULL, NULL);
@@ -154,7 +160,8 @@ subplan_run_init(Exec *x, SubPlanState *s, const SubPlanRef *ref)
         return;
     subplan_restart(s);
     if (ref->kind == SUBLINK_EXISTS) {
-        exec_param_set(x, (int)ref->result_params->items[0], node_next(s->root) != NULL, false, false);
+        exec_param_set(x, (int)ref->result_params->items[0], node_next(s->root) != NULL, false,
+                       false);
     } else if (ref->kind == SUBLINK_ARRAY) {
         Arena *tmp = arena_create(x->arena, "array subquery");
         Datum d = subplan_array(s, tmp, subplan_column_type(s, 0));
@@ -170,7 +177,8 @@ subplan_run_init(Exec *x, SubPlanState *s, const SubPlanRef *ref)
         bool has = subplan_single(s, &b, &row);
         for (int i = 0; i < ref->result_params->count; i++) {
             bool isnull = !has || vec_null(&b->cols[i], row);
-            exec_param_set(x, (int)ref->result_params->items[i], isnull ? 0 : vec_get(&b->cols[i], row), isnull, true);
+            exec_param_set(x, (int)ref->result_params->items[i],
+                           isnull ? 0 : vec_get(&b->cols[i], row), isnull, true);
         }
         if (has && node_next(s->root) != NULL)
             raise_too_many();
@@ -195,7 +203,8 @@ set_row_params(SubPlanExpr *e, Exec *x, int row)
 {
     for (int j = 0; j < e->nargs; j++) {
         bool isnull = vec_null(e->argv[j], row);
-        exec_param_set(x, (int)e->ref->params->items[j], isnull ? 0 : vec_get(e->argv[j], row), isnull, false);
+        exec_param_set(x, (int)e->ref->params->items[j], isnull ? 0 : vec_get(e->argv[j], row),
+                       isnull, false);
     }
 }
 
@@ -254,7 +263,8 @@ test_one(Prim *p, const Batch *b, int at, uint16_t *open, int nopen, Vec *out)
 
     for (int c = 0; c < e->ref->result_params->count; c++) {
         bool isnull = vec_null(&b->cols[c], at);
-        exec_param_set(p->env->x, (int)e->ref->result_params->items[c], isnull ? 0 : vec_get(&b->cols[c], at), isnull, false);
+        exec_param_set(p->env->x, (int)e->ref->result_params->items[c],
+                       isnull ? 0 : vec_get(&b->cols[c], at), isnull, false);
     }
     const Vec *v = prim_eval(e->test, nopen, open);
     if (e->ref->kind == SUBLINK_ROWCOMPARE) {
@@ -442,7 +452,8 @@ compile_hashed(ExprEnv *env, SubPlanExpr *e, const SubPlanRef *r)
     for (int c = 0; c < e->nkeys; c++) {
         const Expr *l = list_at(r->hash_left, c);
         types[c] = subplan_column_type(e->s, c);
-        key_col_init(&e->keys[c], env->state, (Oid)r->hash_ops->items[c], l->type, types[c], l->collation);
+        key_col_init(&e->keys[c], env->state, (Oid)r->hash_ops->items[c], l->type, types[c],
+                     l->collation);
     }
     row_table_init(&e->table, env->state, e->nkeys, types, e->keys, e->nkeys, 0);
     e->hash = ARENA_ARRAY(env->state, uint64_t, env->lanes);

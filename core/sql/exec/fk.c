@@ -24,7 +24,14 @@ static Arena *queue_arena;
 static bool firing;
 
 /* SET CONSTRAINTS of this transaction. */
-static struct { bool all_set, all_deferred; int n; struct { Oid constraint; bool deferred; } one[64]; } modes;
+static struct {
+    bool all_set, all_deferred;
+    int n;
+    struct {
+        Oid constraint;
+        bool deferred;
+    } one[64];
+} modes;
 
 static void
 push(Queue *q, const Event *e)
@@ -63,10 +70,17 @@ is_deferred(Oid constraint, bool deferrable, bool initially)
 }
 
 static void
-queue(EventKind kind, RelDesc *rel, const FkDesc *fk, ItemPtr old_tid, ItemPtr new_tid, bool deferrable)
+queue(EventKind kind, RelDesc *rel, const FkDesc *fk, ItemPtr old_tid, ItemPtr new_tid,
+      bool deferrable)
 {
-    Event e = {.kind = (uint8_t)kind, .deferrable = deferrable && fk->deferrable, .initially_deferred = fk->deferred, .nesting = txn_nesting(),
-               .rel = rel->oid, .constraint = fk->oid, .old_tid = old_tid, .new_tid = new_tid};
+    Event e = {.kind = (uint8_t)kind,
+               .deferrable = deferrable && fk->deferrable,
+               .initially_deferred = fk->deferred,
+               .nesting = txn_nesting(),
+               .rel = rel->oid,
+               .constraint = fk->oid,
+               .old_tid = old_tid,
+               .new_tid = new_tid};
 
     push(is_deferred(fk->oid, e.deferrable, e.initially_deferred) ? &deferred : &immediate, &e);
 }
@@ -105,10 +119,12 @@ needs_check(RelDesc *rel, const FkDesc *fk, const bool *nulls)
     if (n == 0)
         return true;
     if (fk->match == 'f' && n < fk->n)
-        RAISE_ERR(SQLSTATE_FOREIGN_KEY_VIOLATION,
-                  err_message("insert or update on table \"%s\" violates foreign key constraint \"%s\"", rel->name, fk->name),
-                  err_detail("MATCH FULL does not allow mixing of null and nonnull key values."),
-                  err_object(rel->nsp_name, rel->name, NULL, NULL, fk->name));
+        RAISE_ERR(
+            SQLSTATE_FOREIGN_KEY_VIOLATION,
+            err_message("insert or update on table \"%s\" violates foreign key constraint \"%s\"",
+                        rel->name, fk->name),
+            err_detail("MATCH FULL does not allow mixing of null and nonnull key values."),
+            err_object(rel->nsp_name, rel->name, NULL, NULL, fk->name));
     return false;
 }
 
@@ -121,7 +137,8 @@ fk_after_insert(RelDesc *rel, ItemPtr tid, const Datum *values, const bool *null
 }
 
 static bool
-columns_same(const RelDesc *rel, const int16_t *cols, int n, const Datum *a, const bool *an, const Datum *b, const bool *bn)
+columns_same(const RelDesc *rel, const int16_t *cols, int n, const Datum *a, const bool *an,
+             const Datum *b, const bool *bn)
 {
     for (int i = 0; i < n; i++) {
         int c = cols[i] - 1;
@@ -131,7 +148,8 @@ columns_same(const RelDesc *rel, const int16_t *cols, int n, const Datum *a, con
             continue;
         }
         const TypeOps *ops = type_ops(rel->cols[c].type);
-        if (rel->cols[c].byval ? a[c] == b[c] : ops && ops->eq && ops->eq(a[c], b[c], rel->cols[c].collation))
+        if (rel->cols[c].byval ? a[c] == b[c]
+                               : ops && ops->eq && ops->eq(a[c], b[c], rel->cols[c].collation))
             continue;
         return false;
     }
@@ -148,19 +166,22 @@ any_null(const int16_t *cols, int n, const bool *nulls)
 }
 
 void
-fk_after_update(RelDesc *rel, ItemPtr old_tid, ItemPtr new_tid, const Datum *old_values, const bool *old_nulls, const Datum *values, const bool *nulls)
+fk_after_update(RelDesc *rel, ItemPtr old_tid, ItemPtr new_tid, const Datum *old_values,
+                const bool *old_nulls, const Datum *values, const bool *nulls)
 {
     for (int i = 0; i < rel->nfks; i++) {
         const FkDesc *fk = &rel->fks[i];
         /* An insertion of ours that waits to be checked is this row's: its event will find nothing. */
-        if (columns_same(rel, fk->cols, fk->n, old_values, old_nulls, values, nulls) && !has_deferred(fk->oid))
+        if (columns_same(rel, fk->cols, fk->n, old_values, old_nulls, values, nulls) &&
+            !has_deferred(fk->oid))
             continue;
         if (needs_check(rel, fk, nulls))
             queue(EVENT_CHECK, rel, fk, new_tid, new_tid, true);
     }
     for (int i = 0; i < rel->nrefs; i++) {
         const FkDesc *fk = &rel->refs[i];
-        if (any_null(fk->ref_cols, fk->n, old_nulls) || columns_same(rel, fk->ref_cols, fk->n, old_values, old_nulls, values, nulls))
+        if (any_null(fk->ref_cols, fk->n, old_nulls) ||
+            columns_same(rel, fk->ref_cols, fk->n, old_values, old_nulls, values, nulls))
             continue;
         queue(EVENT_REF_UPDATE, rel, fk, old_tid, new_tid, fk->on_update == 'a');
     }
@@ -183,7 +204,8 @@ static Oid
 constraint_of_index(Oid rel, Oid index, bool *initially_deferred)
 {
     Datum key = oid_datum(rel);
-    CatScan *s = cat_scan_begin(CAT_PG_CONSTRAINT, IDX_PG_CONSTRAINT_CONRELID_CONTYPID_CONNAME_INDEX, 1, &key);
+    CatScan *s = cat_scan_begin(CAT_PG_CONSTRAINT,
+                                IDX_PG_CONSTRAINT_CONRELID_CONTYPID_CONNAME_INDEX, 1, &key);
     Oid found = 0;
 
     *initially_deferred = false;
@@ -201,7 +223,13 @@ constraint_of_index(Oid rel, Oid index, bool *initially_deferred)
 void
 unique_recheck_queue(RelDesc *rel, IndexDesc *ix, ItemPtr tid)
 {
-    Event e = {.kind = EVENT_UNIQUE, .deferrable = true, .nesting = txn_nesting(), .rel = rel->oid, .index = ix->btree->oid, .old_tid = tid, .new_tid = tid};
+    Event e = {.kind = EVENT_UNIQUE,
+               .deferrable = true,
+               .nesting = txn_nesting(),
+               .rel = rel->oid,
+               .index = ix->btree->oid,
+               .old_tid = tid,
+               .new_tid = tid};
     bool initially;
 
     e.constraint = constraint_of_index(rel->oid, e.index, &initially);
@@ -225,7 +253,8 @@ unique_recheck(RelDesc *rel, Oid index, ItemPtr tid, Arena *a)
         for (;;) {
             ItemPtr other;
             Xid wait = XID_INVALID;
-            if (!btree_find_conflict(o->ix->btree, &rel->heap, c->ixvalues, c->ixnulls, tid, &other, &wait))
+            if (!btree_find_conflict(o->ix->btree, &rel->heap, c->ixvalues, c->ixnulls, tid, &other,
+                                     &wait))
                 break;
             if (wait == XID_INVALID)
                 btree_unique_violation(o->ix->btree, c->ixvalues, c->ixnulls);
@@ -345,7 +374,8 @@ fk_set_deferred(const Oid *constraints, int n, bool all, bool defer)
     Queue rest = {NULL, 0, 0};
     for (size_t i = 0; i < deferred.n; i++) {
         const Event *e = &deferred.e[i];
-        push(is_deferred(e->constraint, e->deferrable, e->initially_deferred) ? &rest : &immediate, e);
+        push(is_deferred(e->constraint, e->deferrable, e->initially_deferred) ? &rest : &immediate,
+             e);
     }
     deferred = rest;
     fire_all(&immediate);
@@ -407,6 +437,7 @@ void
 exec_register(void)
 {
     checks_register();
+    catalog_set_record_ops(&type_ops_record);
     txn_on_event(on_txn_event);
 }
 

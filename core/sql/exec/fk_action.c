@@ -45,7 +45,8 @@ choose_index(Action *x, int *prefix, int order[MAX_INDEX_KEYS])
         for (; n < ix->nkeys; n++) {
             int at = -1;
             for (int k = 0; k < x->fk->n; k++)
-                if (x->fk->cols[k] == ix->attnums[n] && ix->btree->columns[n].type == x->rel->cols[ix->attnums[n] - 1].type)
+                if (x->fk->cols[k] == ix->attnums[n] &&
+                    ix->btree->columns[n].type == x->rel->cols[ix->attnums[n] - 1].type)
                     at = k;
             if (at < 0)
                 break;
@@ -136,10 +137,13 @@ static NORETURN void
 raise_referenced(Action *x)
 {
     err_start(LEVEL_ERROR, SQLSTATE_FOREIGN_KEY_VIOLATION, __FILE__, __LINE__, __func__);
-    err_message("update or delete on table \"%s\" violates foreign key constraint \"%s\" on table \"%s\"", x->ref->name, x->fk->name, x->rel->name);
+    err_message(
+        "update or delete on table \"%s\" violates foreign key constraint \"%s\" on table \"%s\"",
+        x->ref->name, x->fk->name, x->rel->name);
     if (fk_may_see(x->ref, x->fk->ref_cols, x->fk->n))
         err_detail("Key %s is still referenced from table \"%s\".",
-                   fk_describe_key(x->arena, x->ref, x->fk->ref_cols, x->fk->n, x->ref_key), x->rel->name);
+                   fk_describe_key(x->arena, x->ref, x->fk->ref_cols, x->fk->n, x->ref_key),
+                   x->rel->name);
     else
         err_detail("Key is still referenced from table \"%s\".", x->rel->name);
     err_object(x->rel->nsp_name, x->rel->name, NULL, NULL, x->fk->name);
@@ -153,7 +157,8 @@ found_referencing(Action *x, ItemPtr tid)
     Snapshot s = fk_snapshot(true);
     TmFailure f;
 
-    if (heap_lock(&x->rel->heap, tid, ROW_KEY_SHARE, txn_command(true), &s, WAIT_BLOCK, true, &f) == TM_OK)
+    if (heap_lock(&x->rel->heap, tid, ROW_KEY_SHARE, txn_command(true), &s, WAIT_BLOCK, true, &f) ==
+        TM_OK)
         raise_referenced(x);
     return true;
 }
@@ -171,7 +176,13 @@ key_is_back(Action *x)
 
 /* ---- CASCADE, SET NULL, SET DEFAULT ---- */
 
-typedef struct Change { Action *x; ModifyNode m; Exec exec; Snapshot snapshot; bool is_delete; } Change;
+typedef struct Change {
+    Action *x;
+    ModifyNode m;
+    Exec exec;
+    Snapshot snapshot;
+    bool is_delete;
+} Change;
 static Change *current_change; /* of visit_referencing's callback */
 
 static bool
@@ -276,9 +287,11 @@ change_rows(Action *x, char action, const Datum *new_key)
         }
         for (int i = 0; i < x->fk->n; i++) {
             Datum d = new_key[i];
-            Oid from = x->ref->cols[x->fk->ref_cols[i] - 1].type, to = x->rel->cols[x->fk->cols[i] - 1].type;
+            Oid from = x->ref->cols[x->fk->ref_cols[i] - 1].type,
+                to = x->rel->cols[x->fk->cols[i] - 1].type;
             if (!fk_convert(x->arena, from, to, &d))
-                RAISE(SQLSTATE_NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: a referencing column cannot hold the new key");
+                RAISE(SQLSTATE_NUMERIC_VALUE_OUT_OF_RANGE,
+                      "value out of range: a referencing column cannot hold the new key");
             set_column(&c, x->fk->cols[i], d, false);
         }
         break;
@@ -320,7 +333,8 @@ fk_referenced_changed(RelDesc *ref, const FkDesc *fk, ItemPtr old_tid, ItemPtr n
 
     *x = (Action){.arena = a, .ref = ref, .fk = fk, .update = update};
     x->row_arena = arena_create(a, "referencing row");
-    if (!fk_fetch_row(ref, old_tid, true, a, values, nulls) || !fk_key_of(fk, fk->ref_cols, values, nulls, x->ref_key)) {
+    if (!fk_fetch_row(ref, old_tid, true, a, values, nulls) ||
+        !fk_key_of(fk, fk->ref_cols, values, nulls, x->ref_key)) {
         arena_destroy(a);
         return;
     }
@@ -338,7 +352,8 @@ fk_referenced_changed(RelDesc *ref, const FkDesc *fk, ItemPtr old_tid, ItemPtr n
             }
         }
     }
-    x->rel = rel_open(fk->rel, action == 'a' || action == 'r' ? LOCK_ROW_SHARE : LOCK_ROW_EXCLUSIVE);
+    x->rel =
+        rel_open(fk->rel, action == 'a' || action == 'r' ? LOCK_ROW_SHARE : LOCK_ROW_EXCLUSIVE);
     x->values = ARENA_ARRAY(a, Datum, x->rel->natts + 1);
     x->nulls = ARENA_ARRAY(a, bool, x->rel->natts + 1);
     bool possible = true;

@@ -52,7 +52,8 @@ fk_key_of(const FkDesc *fk, const int16_t *cols, const Datum *values, const bool
 bool
 fk_may_see(RelDesc *rel, const int16_t *cols, int n)
 {
-    if (role_is_superuser(current_user_oid) || acl_check(CAT_PG_CLASS, rel->oid, current_user_oid, ACL_SELECT))
+    if (role_is_superuser(current_user_oid) ||
+        acl_check(CAT_PG_CLASS, rel->oid, current_user_oid, ACL_SELECT))
         return true;
     for (int i = 0; i < n; i++)
         if (!acl_check_column(rel->oid, cols[i], current_user_oid, ACL_SELECT))
@@ -128,7 +129,8 @@ fk_context_open(Arena *a, RelDesc *rel, const FkDesc *fk)
             if (fk->ref_cols[i] == c->pk_index->attnums[k])
                 c->pk_order[k] = i;
         if (c->pk_order[k] < 0)
-            INTERNAL_ERROR("index \"%s\" does not fit foreign key \"%s\"", c->pk_index->btree->name, fk->name);
+            INTERNAL_ERROR("index \"%s\" does not fit foreign key \"%s\"", c->pk_index->btree->name,
+                           fk->name);
     }
     c->natts = rel->natts;
     c->values = ARENA_ARRAY(a, Datum, c->natts + 1);
@@ -146,7 +148,8 @@ cache_has(FkCache *f, uint64_t hash, const StrBuf *key)
     for (uint64_t at = hash % FK_CACHE_SLOTS;; at = (at + 1) % FK_CACHE_SLOTS) {
         if (f->slots[at].key == NULL)
             return false;
-        if (f->slots[at].hash == hash && f->slots[at].n == key->len && memcmp(f->slots[at].key, key->data, key->len) == 0)
+        if (f->slots[at].hash == hash && f->slots[at].n == key->len &&
+            memcmp(f->slots[at].key, key->data, key->len) == 0)
             return true;
     }
 }
@@ -192,14 +195,16 @@ probe(FkContext *c, bool lock, bool *again)
                 found = true;
                 break;
             }
-            switch (heap_lock(&c->ref->heap, t.tid, ROW_KEY_SHARE, txn_command(true), &s, WAIT_BLOCK, true, &f)) {
+            switch (heap_lock(&c->ref->heap, t.tid, ROW_KEY_SHARE, txn_command(true), &s,
+                              WAIT_BLOCK, true, &f)) {
             case TM_OK:
                 found = true;
                 break;
             case TM_UPDATED:
             case TM_DELETED:
                 if (txn_isolation >= ISO_REPEATABLE_READ)
-                    RAISE(SQLSTATE_T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent update");
+                    RAISE(SQLSTATE_T_R_SERIALIZATION_FAILURE,
+                          "could not serialize access due to concurrent update");
                 *again = true;
                 break;
             default:
@@ -221,7 +226,8 @@ fk_find_referenced(FkContext *c, const Datum *key, bool lock)
     for (int k = 0; k < c->pk_index->nkeys; k++) {
         int i = c->pk_order[k];
         values[k] = key[i];
-        if (!fk_convert(c->row_arena, c->rel->cols[c->fk->cols[i] - 1].type, c->pk_index->btree->columns[k].type, &values[k]))
+        if (!fk_convert(c->row_arena, c->rel->cols[c->fk->cols[i] - 1].type,
+                        c->pk_index->btree->columns[k].type, &values[k]))
             return false;
     }
     str_reset(&c->key);
@@ -245,9 +251,11 @@ fk_raise_missing(FkContext *c, const Datum *key)
     RelDesc *rel = c->rel;
 
     err_start(LEVEL_ERROR, SQLSTATE_FOREIGN_KEY_VIOLATION, __FILE__, __LINE__, __func__);
-    err_message("insert or update on table \"%s\" violates foreign key constraint \"%s\"", rel->name, c->fk->name);
+    err_message("insert or update on table \"%s\" violates foreign key constraint \"%s\"",
+                rel->name, c->fk->name);
     if (fk_may_see(rel, c->fk->cols, c->fk->n))
-        err_detail("Key %s is not present in table \"%s\".", fk_describe_key(c->row_arena, rel, c->fk->cols, c->fk->n, key), c->ref->name);
+        err_detail("Key %s is not present in table \"%s\".",
+                   fk_describe_key(c->row_arena, rel, c->fk->cols, c->fk->n, key), c->ref->name);
     else
         err_detail("Key is not present in table \"%s\".", c->ref->name);
     err_object(rel->nsp_name, rel->name, NULL, NULL, c->fk->name);
@@ -296,10 +304,14 @@ fk_check_existing(RelDesc *rel, const FkDesc *fk)
             }
             if (nnull > 0) {
                 if (fk->match == 'f' && nnull < fk->n)
-                    RAISE_ERR(SQLSTATE_FOREIGN_KEY_VIOLATION,
-                              err_message("insert or update on table \"%s\" violates foreign key constraint \"%s\"", rel->name, fk->name),
-                              err_detail("MATCH FULL does not allow mixing of null and nonnull key values."),
-                              err_object(rel->nsp_name, rel->name, NULL, NULL, fk->name));
+                    RAISE_ERR(
+                        SQLSTATE_FOREIGN_KEY_VIOLATION,
+                        err_message("insert or update on table \"%s\" violates foreign key "
+                                    "constraint \"%s\"",
+                                    rel->name, fk->name),
+                        err_detail(
+                            "MATCH FULL does not allow mixing of null and nonnull key values."),
+                        err_object(rel->nsp_name, rel->name, NULL, NULL, fk->name));
                 continue;
             }
             if (!fk_find_referenced(c, key, false))

@@ -30,7 +30,9 @@ ranges_init(IndexRanges *r, ExecNode *n, const IndexScanPlan *p)
         }
         r->need_recheck |= c->strategy == 8;
         for (int j = 0; j < i; j++)
-            if (r->conds[j].column == c->column && (r->conds[j].strategy == 3 || r->conds[j].strategy >= 6 || c->strategy == 3 || c->strategy >= 6))
+            if (r->conds[j].column == c->column &&
+                (r->conds[j].strategy == 3 || r->conds[j].strategy >= 6 || c->strategy == 3 ||
+                 c->strategy >= 6))
                 r->need_recheck = true;
     }
     r->recheck = expr_compile_quals(&n->env, p->orig_conds);
@@ -213,7 +215,8 @@ set_range(IndexRanges *r)
         encode(r, &r->tmp, true, d, false);
         bool is_lower = (c->strategy > 3) != next->desc;
         bool inclusive = c->strategy == 2 || c->strategy == 4 || r->need_recheck;
-        tighten(is_lower ? &r->lower : &r->upper, is_lower ? &lower : &upper, &r->tmp, inclusive, is_lower);
+        tighten(is_lower ? &r->lower : &r->upper, is_lower ? &lower : &upper, &r->tmp, inclusive,
+                is_lower);
         any = true;
     }
     if (any && !lower.given && next->nulls_first) {

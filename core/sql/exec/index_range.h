@@ -36,7 +36,8 @@ void ranges_open(IndexRanges *r, bool want_entries);
 void ranges_restart(IndexRanges *r);   /* evaluates the conditions again at the next ranges_next */
 void ranges_close(IndexRanges *r);
 /* Addresses of the current range, then of the next ...; 0 at the end. */
-int ranges_next(IndexRanges *r, ItemPtr *tids, int max, const char **entries, uint16_t *entry_bytes);
+int ranges_next(IndexRanges *r, ItemPtr *tids, int max, const char **entries,
+                uint16_t *entry_bytes);
 static inline void ranges_finish(IndexRanges *r) { r->done = true; }
 
 #endif

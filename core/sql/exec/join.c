@@ -45,7 +45,8 @@ join_init(JoinExec *j, const JoinPlan *p)
     node_compile(n);
     if (n->identity) /* of the outer side: no projection was compiled */
         for (int i = 0; i < n->ntargets; i++)
-            n->targets[i] = expr_compile(&n->env, ((const TargetEntry *)list_at(p->p.targets, i))->expr);
+            n->targets[i] =
+                expr_compile(&n->env, ((const TargetEntry *)list_at(p->p.targets, i))->expr);
     n->identity = false;
 }
 

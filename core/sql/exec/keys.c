@@ -20,9 +20,26 @@ static bool
 is_lane_type(Oid t)
 {
     switch (t) {
-    case BOOL_OID: case CHAR_OID: case INT2_OID: case INT4_OID: case INT8_OID: case OID_OID: case TID_OID: case XID_OID:
-    case CID_OID: case DATE_OID: case TIME_OID: case TIMESTAMP_OID: case TIMESTAMPTZ_OID: case REGPROC_OID:
-    case REGPROCEDURE_OID: case REGOPER_OID: case REGOPERATOR_OID: case REGCLASS_OID: case REGTYPE_OID: case XID8_OID:
+    case BOOL_OID:
+    case CHAR_OID:
+    case INT2_OID:
+    case INT4_OID:
+    case INT8_OID:
+    case OID_OID:
+    case TID_OID:
+    case XID_OID:
+    case CID_OID:
+    case DATE_OID:
+    case TIME_OID:
+    case TIMESTAMP_OID:
+    case TIMESTAMPTZ_OID:
+    case REGPROC_OID:
+    case REGPROCEDURE_OID:
+    case REGOPER_OID:
+    case REGOPERATOR_OID:
+    case REGCLASS_OID:
+    case REGTYPE_OID:
+    case XID8_OID:
     case REGROLE_OID: case REGNAMESPACE_OID:
         return true;
     default:
@@ -56,10 +73,13 @@ key_col_init(KeyCol *k, Arena *a, Oid eq_op, Oid left, Oid right, Oid collation)
     } else if (left == right || (op && op->left == op->right)) {
         k->kind = KEY_TYPED;
         if (k->ops == NULL || k->ops->eq == NULL || k->ops->hash == NULL)
-            RAISE(SQLSTATE_UNDEFINED_FUNCTION, "could not identify an equality operator for type %s", type_format(a, left, -1, false));
+            RAISE(SQLSTATE_UNDEFINED_FUNCTION,
+                  "could not identify an equality operator for type %s",
+                  type_format(a, left, -1, false));
     } else {
         k->kind = KEY_CALL;
-        UNSUPPORTED("hashing of %s = %s is not implemented", type_format(a, left, -1, false), type_format(a, right, -1, false));
+        UNSUPPORTED("hashing of %s = %s is not implemented", type_format(a, left, -1, false),
+                    type_format(a, right, -1, false));
     }
 }
 
@@ -110,7 +130,8 @@ key_equal_slow(const KeyCol *k, Datum a, Datum b)
     case KEY_LANE:
         return a == b;
     case KEY_FLOAT:
-        return type_ops(FLOAT8_OID)->eq(float8_datum(float_lane(k->left, a)), float8_datum(float_lane(k->right, b)), 0);
+        return type_ops(FLOAT8_OID)
+            ->eq(float8_datum(float_lane(k->left, a)), float8_datum(float_lane(k->right, b)), 0);
     case KEY_BYTES: {
         const char *p, *q;
         size_t n, m;
@@ -145,7 +166,8 @@ hash_lanes(const Vec *v, int n, const uint16_t *sel, uint64_t *hash, bool first)
 }
 
 void
-keys_hash(const KeyCol *k, int nkeys, const Vec *const *cols, bool left, int n, const uint16_t *sel, uint64_t *hash)
+keys_hash(const KeyCol *k, int nkeys, const Vec *const *cols, bool left, int n, const uint16_t *sel,
+          uint64_t *hash)
 {
     if (nkeys == 0)
         FOR_ROWS (row, n, sel)

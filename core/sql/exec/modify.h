@@ -52,7 +52,8 @@ enum { RET_CTID, RET_XMIN, RET_CMIN, RET_XMAX, RET_CMAX, RET_TABLEOID, RET_SYSTE
 void modify_return(ModifyNode *m, int row, const Datum *values, const bool *nulls, ItemPtr tid);
 /* New values of the row at tid from m->set_*; follows concurrent updates by recheck unless `locked` (then
  * the row is ours). *src, *row: where the child's row stands, changed by a recheck. False: no row changed. */
-bool modify_update_row(ModifyNode *m, ItemPtr tid, const Batch **src, int *row, int ret_row, bool locked);
+bool modify_update_row(ModifyNode *m, ItemPtr tid, const Batch **src, int *row, int ret_row,
+                       bool locked);
 bool modify_delete_row(ModifyNode *m, ItemPtr tid, const Batch **src, int *row, int ret_row);
 void modify_conflict_init(ModifyNode *m);
 void modify_conflict_start(ModifyNode *m);
@@ -61,7 +62,8 @@ int modify_insert_conflict(ModifyNode *m, int ret_row);
 bool datum_same(const AttrPhys *p, Datum a, bool anull, Datum b, bool bnull);
 /* Locks the newest version of a row someone else has updated; *tid: where to look first, then that
  * version. False: it was deleted. */
-bool lock_newest(HeapRel *heap, ItemPtr *tid, RowLockMode mode, CommandId cid, const Snapshot *s, WaitPolicy policy, bool *would_block);
+bool lock_newest(HeapRel *heap, ItemPtr *tid, RowLockMode mode, CommandId cid, const Snapshot *s,
+                 WaitPolicy policy, bool *would_block);
 NORETURN void raise_concurrent(bool deleted);
 
 #endif

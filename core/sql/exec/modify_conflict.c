@@ -17,7 +17,8 @@ modify_conflict_init(ModifyNode *m)
     if (list_count(oc->arbiter_indexes) > 0) {
         c->oids = ints_new(x->arena);
         for (int i = 0; i < oc->arbiter_indexes->count; i++)
-            ints_push(c->oids, (int64_t)datum_oid(((const Const *)list_at(oc->arbiter_indexes, i))->value));
+            ints_push(c->oids,
+                      (int64_t)datum_oid(((const Const *)list_at(oc->arbiter_indexes, i))->value));
     }
     c->is_arbiter = ARENA_ARRAY(x->arena, bool, MAX(m->rel->nindexes, 1) + 64);
     if (c->action != CONFLICT_UPDATE)
@@ -52,10 +53,12 @@ modify_conflict_start(ModifyNode *m)
 
     for (int i = 0; i < m->checks->nindexes && i < m->rel->nindexes + 64; i++) {
         const OpenIndex *o = &m->checks->indexes[i];
-        c->is_arbiter[i] = o->ix->unique && o->ix->ready && (c->oids == NULL || ints_has(c->oids, o->oid));
+        c->is_arbiter[i] =
+            o->ix->unique && o->ix->ready && (c->oids == NULL || ints_has(c->oids, o->oid));
         if (c->is_arbiter[i] && c->oids && !o->ix->immediate)
             RAISE(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                  "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters");
+                  "ON CONFLICT does not support deferrable unique constraints/exclusion "
+                  "constraints as arbiters");
     }
 }
 
@@ -72,7 +75,8 @@ find_conflict(ModifyNode *m, ItemPtr *tid)
             continue;
         for (;;) {
             Xid wait = XID_INVALID;
-            if (!btree_find_conflict(k->indexes[i].ix->btree, &m->rel->heap, k->ixvalues, k->ixnulls, (ItemPtr){BLOCK_INVALID, 0}, tid, &wait))
+            if (!btree_find_conflict(k->indexes[i].ix->btree, &m->rel->heap, k->ixvalues,
+                                     k->ixnulls, (ItemPtr){BLOCK_INVALID, 0}, tid, &wait))
                 break;
             if (wait == XID_INVALID)
                 return true;
@@ -86,8 +90,10 @@ find_conflict(ModifyNode *m, ItemPtr *tid)
 static NORETURN void
 raise_second_time(void)
 {
-    RAISE_ERR(SQLSTATE_CARDINALITY_VIOLATION, err_message("ON CONFLICT DO UPDATE command cannot affect row a second time"),
-              err_hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values."));
+    RAISE_ERR(SQLSTATE_CARDINALITY_VIOLATION,
+              err_message("ON CONFLICT DO UPDATE command cannot affect row a second time"),
+              err_hint("Ensure that no rows proposed for insertion within the same command have "
+                       "duplicate constrained values."));
 }
 
 /* REPEATABLE READ: a row the snapshot does not see must not decide anything. */
@@ -154,9 +160,14 @@ update_existing(ModifyNode *m, ItemPtr tid, int ret_row)
     arena_reset(c->env.arena);
     set_row(c->excluded, m->natts, m->values, m->nulls);
     tuple_deform(heap->layout, t.bytes, t.size, m->old_values, m->old_nulls, m->natts);
-    set_row(c->existing, m->natts, values_plain(c->env.arena, heap->layout, m->old_values, m->old_nulls, m->old_plain_buffer), m->old_nulls);
+    set_row(
+        c->existing, m->natts,
+        values_plain(c->env.arena, heap->layout, m->old_values, m->old_nulls, m->old_plain_buffer),
+        m->old_nulls);
     Vec *sys = c->existing->cols + m->natts;
-    Datum system[RET_SYSTEM] = {tid_datum(tid.block, tid.off), tuple_xmin(t.bytes), tuple_cid(t.bytes), tuple_xmax(t.bytes), tuple_cid(t.bytes), m->rel->oid};
+    Datum system[RET_SYSTEM] = {
+        tid_datum(tid.block, tid.off), tuple_xmin(t.bytes), tuple_cid(t.bytes),
+        tuple_xmax(t.bytes),           tuple_cid(t.bytes),  m->rel->oid};
     for (int k = 0; k < RET_SYSTEM; k++)
         sys[k].v[0] = system[k];
     bool isnull = false, go = c->where == NULL || (prim_value(c->where, &isnull) && !isnull);
@@ -196,7 +207,8 @@ modify_insert_conflict(ModifyNode *m, int ret_row)
                 Buf buf;
                 Tuple t;
                 Snapshot dirty = {.kind = SNAPSHOT_DIRTY};
-                if (txn_isolation >= ISO_REPEATABLE_READ && heap_fetch(heap, tid, &dirty, &buf, &t, NULL)) {
+                if (txn_isolation >= ISO_REPEATABLE_READ &&
+                    heap_fetch(heap, tid, &dirty, &buf, &t, NULL)) {
                     require_visible(m, (char *)(uintptr_t)t.bytes, buf);
                     rbuf_unpin(buf);
                 }

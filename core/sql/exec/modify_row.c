@@ -8,19 +8,25 @@
 void
 raise_concurrent(bool deleted)
 {
-    RAISE(SQLSTATE_T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent %s", deleted ? "delete" : "update");
+    RAISE(SQLSTATE_T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent %s",
+          deleted ? "delete" : "update");
 }
 
 static NORETURN void
 raise_self_modified(const char *what)
 {
-    RAISE_ERR(SQLSTATE_TRIGGERED_DATA_CHANGE_VIOLATION,
-              err_message("tuple to be %s was already modified by an operation triggered by the current command", what),
-              err_hint("Consider using an AFTER trigger instead of a BEFORE trigger to propagate changes to other rows."));
+    RAISE_ERR(
+        SQLSTATE_TRIGGERED_DATA_CHANGE_VIOLATION,
+        err_message(
+            "tuple to be %s was already modified by an operation triggered by the current command",
+            what),
+        err_hint("Consider using an AFTER trigger instead of a BEFORE trigger to propagate changes "
+                 "to other rows."));
 }
 
 bool
-lock_newest(HeapRel *heap, ItemPtr *tid, RowLockMode mode, CommandId cid, const Snapshot *s, WaitPolicy policy, bool *would_block)
+lock_newest(HeapRel *heap, ItemPtr *tid, RowLockMode mode, CommandId cid, const Snapshot *s,
+            WaitPolicy policy, bool *would_block)
 {
     for (;;) {
         TmFailure f;
@@ -80,10 +86,12 @@ changed_columns(ModifyNode *m, bool *key_changed, bool *index_changed)
         int n = pass == 0 ? m->nset : m->checks->ngenerated;
         for (int i = 0; i < n; i++) {
             int c = pass == 0 ? m->set_atts[i] : m->checks->generated_cols[i];
-            bool key = bit_set(rel->key_columns, c + 1), indexed = bit_set(rel->indexed_columns, c + 1);
+            bool key = bit_set(rel->key_columns, c + 1),
+                 indexed = bit_set(rel->indexed_columns, c + 1);
             if ((!key || *key_changed) && (!indexed || *index_changed))
                 continue;
-            if (datum_same(&l->atts[c], m->old_values[c], m->old_nulls[c], m->values[c], m->nulls[c]))
+            if (datum_same(&l->atts[c], m->old_values[c], m->old_nulls[c], m->values[c],
+                           m->nulls[c]))
                 continue;
             *key_changed |= key;
             *index_changed |= indexed;
@@ -99,7 +107,8 @@ is_update(const ModifyNode *m)
 
 /* The row's newest version after a failure; evaluates the plan for it. False: the row is out. */
 static bool
-recheck(ModifyNode *m, TmResult r, const TmFailure *f, RowLockMode mode, ItemPtr *tid, const Batch **src, int *row)
+recheck(ModifyNode *m, TmResult r, const TmFailure *f, RowLockMode mode, ItemPtr *tid,
+        const Batch **src, int *row)
 {
     if (txn_isolation >= ISO_REPEATABLE_READ)
         raise_concurrent(r == TM_DELETED);
@@ -149,7 +158,9 @@ modify_update_row(ModifyNode *m, ItemPtr tid, const Batch **src, int *row, int r
             m->nulls[m->set_atts[i]] = m->set_nulls[i];
         }
         bool stored = (tuple_flags(old.bytes) & (HEAP_HAS_EXTERNAL | HEAP_HAS_COMPRESSED)) != 0;
-        const Datum *plain = stored ? values_plain(m->row_arena, l, m->values, m->nulls, m->plain_buffer) : m->values;
+        const Datum *plain =
+            stored ? values_plain(m->row_arena, l, m->values, m->nulls, m->plain_buffer)
+                   : m->values;
         if (m->checks->ngenerated > 0) {
             if (plain == m->values) {
                 memcpy(m->plain_buffer, m->values, sizeof(Datum) * (size_t)m->natts);
@@ -157,17 +168,20 @@ modify_update_row(ModifyNode *m, ItemPtr tid, const Batch **src, int *row, int r
             }
             checks_generated(m->checks, m->row_arena, m->plain_buffer, m->nulls);
             for (int i = 0; i < m->checks->ngenerated; i++)
-                m->values[m->checks->generated_cols[i]] = m->plain_buffer[m->checks->generated_cols[i]];
+                m->values[m->checks->generated_cols[i]] =
+                    m->plain_buffer[m->checks->generated_cols[i]];
         }
         checks_row(m->checks, plain, m->nulls);
         changed_columns(m, &key_changed, &index_changed);
-        TmResult r = heap_update(heap, tid, m->values, m->nulls, m->cid, exec_snapshot(m->n.x), true, key_changed, index_changed,
-                                 &new_tid, &hot, &f);
+        TmResult r = heap_update(heap, tid, m->values, m->nulls, m->cid, exec_snapshot(m->n.x),
+                                 true, key_changed, index_changed, &new_tid, &hot, &f);
         if (LIKELY(r == TM_OK)) {
             if (!hot)
                 (void)checks_index_insert(m->checks, plain, m->nulls, new_tid, NULL);
             if (m->rel->nfks + m->rel->nrefs > 0) {
-                const Datum *old_plain = stored ? values_plain(m->row_arena, l, m->old_values, m->old_nulls, m->old_plain_buffer) : m->old_values;
+                const Datum *old_plain = stored ? values_plain(m->row_arena, l, m->old_values,
+                                                               m->old_nulls, m->old_plain_buffer)
+                                                : m->old_values;
                 fk_after_update(m->rel, tid, new_tid, old_plain, m->old_nulls, plain, m->nulls);
             }
             if (m->returning)

@@ -59,7 +59,8 @@ node_new_exec(Exec *x, const Plan *p, size_t bytes, NodeNext next)
     n->plan = p;
     n->x = x;
     n->arena = arena_create(x->arena, "batch");
-    n->env = (ExprEnv){.arena = n->arena, .state = x->arena, .x = x, .lanes = plan_lanes(x, p), .node = n};
+    n->env = (ExprEnv){
+        .arena = n->arena, .state = x->arena, .x = x, .lanes = plan_lanes(x, p), .node = n};
     if (x->stats && p->id >= 0 && x->epq == NULL)
         n->stats = &x->stats[p->id];
     if (x->nnodes == x->nodes_cap) {

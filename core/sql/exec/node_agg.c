@@ -281,7 +281,8 @@ find_groups(AggNode *a, RowTable *t, const Batch *b, const int *in_set)
     int k = 0;
 
     for (int c = 0; c < a->ngroup; c++)
-        a->cols[c] = in_set && (c >= a->nkeys || !in_set[c]) ? &vec_null_const : &b->cols[a->group_cols[c]];
+        a->cols[c] =
+            in_set && (c >= a->nkeys || !in_set[c]) ? &vec_null_const : &b->cols[a->group_cols[c]];
     keys_hash(a->keys, a->nkeys, a->cols, true, b->nsel, b->sel, a->hash);
     FOR_ROWS (row, b->nsel, b->sel)
         __builtin_prefetch(&t->slots[a->hash[row] & t->mask]);
@@ -315,9 +316,11 @@ fill_table(AggNode *a, RowTable *t, const Batch *b, const int *in_set)
         if (m == 0)
             continue;
         if (c->ordered)
-            agg_keep_rows(c, a->states, m, rows == a->rows && n == b->n && b->sel == NULL ? NULL : rows);
+            agg_keep_rows(c, a->states, m,
+                          rows == a->rows && n == b->n && b->sel == NULL ? NULL : rows);
         else
-            agg_scatter(c, a->states, m, rows == a->rows && n == b->n && b->sel == NULL ? NULL : rows);
+            agg_scatter(c, a->states, m,
+                        rows == a->rows && n == b->n && b->sel == NULL ? NULL : rows);
     }
 }
 
@@ -337,7 +340,8 @@ fill(AggNode *a)
         a->arg_env.in[ENV_OUTER] = b;
         for (int t = 0; t < a->ntables; t++)
             fill_table(a, &a->tables[t], b, a->in_set ? a->in_set[t] : NULL);
-        if (!a->frozen && a->in_set == NULL && a->level < 12 && a->tables[0].bytes + arena_bytes(a->state_arena) > limit)
+        if (!a->frozen && a->in_set == NULL && a->level < 12 &&
+            a->tables[0].bytes + arena_bytes(a->state_arena) > limit)
             a->frozen = true;
     }
     /* a grouping set of no columns has its one group even without rows */
@@ -523,7 +527,8 @@ init_group_columns(AggNode *a, bool *used, int nchild, const Oid *child_types)
         a->ntables = a->p->grouping_sets ? list_count(a->p->grouping_sets) : 1;
         a->tables = ARENA_ARRAY(x->arena, RowTable, a->ntables);
         for (int t = 0; t < a->ntables; t++)
-            row_table_init(&a->tables[t], x->arena, a->ngroup, types, a->keys, a->nkeys, a->state_bytes);
+            row_table_init(&a->tables[t], x->arena, a->ngroup, types, a->keys, a->nkeys,
+                           a->state_bytes);
     }
     if (a->p->grouping_sets) {
         a->in_set = ARENA_ARRAY(x->arena, int *, a->ntables);
@@ -620,7 +625,8 @@ node_agg_create(Exec *x, const Plan *p)
     node_compile(&a->n);
     if (a->n.identity)
         for (int i = 0; i < a->n.ntargets; i++)
-            a->n.targets[i] = expr_compile(&a->n.env, ((const TargetEntry *)list_at(p->targets, i))->expr);
+            a->n.targets[i] =
+                expr_compile(&a->n.env, ((const TargetEntry *)list_at(p->targets, i))->expr);
     a->n.identity = false;
     return &a->n;
 }

@@ -53,8 +53,15 @@ srf_compile(ExprEnv *env, const Expr *e, int ncols)
         type_physical(types[i], &s->len[i], &s->byval[i]);
     }
     s->ctx = ARENA_NEW(env->state, FnCtx);
-    *s->ctx = (FnCtx){.arena = env->arena, .state_arena = s->state, .argnull = s->nulls, .nargs = s->nargs, .fn_oid = f->fn,
-                      .collation = f->input_collation, .ret_type = e->type, .ret_typmod = e->typmod, .arg_types = types,
+    *s->ctx = (FnCtx){.arena = env->arena,
+                      .state_arena = s->state,
+                      .argnull = s->nulls,
+                      .nargs = s->nargs,
+                      .fn_oid = f->fn,
+                      .collation = f->input_collation,
+                      .ret_type = e->type,
+                      .ret_typmod = e->typmod,
+                      .arg_types = types,
                       .variadic_array = f->variadic};
     return s;
 }
@@ -80,7 +87,9 @@ srf_start(Srf *s, int row)
     for (int i = 0; i < s->nargs; i++) {
         s->nulls[i] = vec_null(s->argv[i], row);
         any_null |= s->nulls[i];
-        s->values[i] = s->nulls[i] ? 0 : datum_copy(s->state, vec_get(s->argv[i], row), s->byval[i], s->len[i]);
+        s->values[i] = s->nulls[i]
+                           ? 0
+                           : datum_copy(s->state, vec_get(s->argv[i], row), s->byval[i], s->len[i]);
     }
     if (any_null && s->strict)
         s->active = false;
@@ -225,7 +234,7 @@ node_function_create(Exec *x, const Plan *p)
 
 typedef struct ProjectSetNode {
     ExecNode n;
-    int nsrf; Srf **srfs; bool *has;
+    int nsrf; Srf **srfs; bool *has, *byval; int16_t *len;
     Batch *rows;         /* results of the calls */
     Batch *outer;        /* the child's columns, repeated */
     bool *used;
@@ -239,7 +248,8 @@ typedef struct TakeOut { ProjectSetNode *s; List *calls; } TakeOut;
 static bool
 find_srf(void *node, void *arg)
 {
-    if ((IS(node, FuncCall) && ((FuncCall *)node)->returns_set) || (IS(node, OpCall) && ((OpCall *)node)->returns_set))
+    if ((IS(node, FuncCall) && ((FuncCall *)node)->returns_set) ||
+        (IS(node, OpCall) && ((OpCall *)node)->returns_set))
         return true;
     return node_walk_children(node, find_srf, arg, false);
 }
@@ -254,7 +264,8 @@ take_out(void *node, void *arg)
         const FuncCall *f = node;
         for (int i = 0; i < list_count(f->args); i++)
             if (find_srf(list_at(f->args, i), NULL))
-                UNSUPPORTED("set-returning functions in arguments of set-returning functions are not supported");
+                UNSUPPORTED("set-returning functions in arguments of set-returning functions are "
+                            "not supported");
         list_push(t->calls, node);
         Var *v = node_new(a, Var);
         v->expr = f->expr;
@@ -348,8 +359,10 @@ project_set_next(ExecNode *n)
             continue;
         }
         for (int i = 0; i < s->nsrf; i++) {
+            /* copied: it may lie in the call's arguments, which the next call replaces */
             if (s->has[i] && !s->srfs[i]->outnull[0])
-                s->rows->cols[i].v[m] = s->srfs[i]->out[0];
+                s->rows->cols[i].v[m] =
+                    datum_copy(n->arena, s->srfs[i]->out[0], s->byval[i], s->len[i]);
             else
                 vec_set_null(&s->rows->cols[i], m);
         }
@@ -395,8 +408,11 @@ node_project_set_create(Exec *x, const Plan *p)
     s->nsrf = t.calls->count;
     s->srfs = ARENA_ARRAY(x->arena, Srf *, s->nsrf + 1);
     s->has = ARENA_ARRAY(x->arena, bool, s->nsrf + 1);
+    s->byval = ARENA_ARRAY(x->arena, bool, s->nsrf + 1);
+    s->len = ARENA_ARRAY(x->arena, int16_t, s->nsrf + 1);
     for (int i = 0; i < s->nsrf; i++) {
         s->srfs[i] = srf_compile(&s->arg_env, list_at(t.calls, i), 1);
+        type_physical(((const Expr *)list_at(t.calls, i))->type, &s->len[i], &s->byval[i]);
         if (s->srfs[i]->ctx)
             s->srfs[i]->ctx->arena = s->n.arena; /* results belong to the output batch */
     }

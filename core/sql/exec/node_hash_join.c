@@ -39,10 +39,26 @@ typedef struct HashJoinNode {
     Row **null_rows;
 } HashJoinNode;
 
-enum { PHASE_OUTER, PHASE_PROBE, PHASE_UNMATCHED_OUTER, PHASE_UNMATCHED_INNER, PHASE_NULL_KEYS, PHASE_NEXT, PHASE_END };
+enum {
+    PHASE_OUTER,
+    PHASE_PROBE,
+    PHASE_UNMATCHED_OUTER,
+    PHASE_UNMATCHED_INNER,
+    PHASE_NULL_KEYS,
+    PHASE_NEXT,
+    PHASE_END
+};
 
-static bool keeps_inner(const HashJoinNode *s) { return s->j.kind == JOIN_RIGHT || s->j.kind == JOIN_FULL; }
-static bool keeps_outer(const HashJoinNode *s) { return s->j.kind == JOIN_LEFT || s->j.kind == JOIN_FULL || s->j.kind == JOIN_ANTI; }
+static bool
+keeps_inner(const HashJoinNode *s)
+{
+    return s->j.kind == JOIN_RIGHT || s->j.kind == JOIN_FULL;
+}
+static bool
+keeps_outer(const HashJoinNode *s)
+{
+    return s->j.kind == JOIN_LEFT || s->j.kind == JOIN_FULL || s->j.kind == JOIN_ANTI;
+}
 
 /* ---- build ---- */
 
@@ -408,7 +424,8 @@ hash_join_next(ExecNode *n)
 {
     HashJoinNode *s = (HashJoinNode *)n;
     Batch *out = NULL;
-    bool select_only = (s->j.kind == JOIN_SEMI || s->j.kind == JOIN_ANTI) && s->j.join_quals == NULL;
+    bool select_only =
+        (s->j.kind == JOIN_SEMI || s->j.kind == JOIN_ANTI) && s->j.join_quals == NULL;
 
     if (!n->opened)
         hash_join_open(s);
@@ -417,7 +434,9 @@ hash_join_next(ExecNode *n)
         arena_reset(n->arena);
         switch (s->phase) {
         case PHASE_OUTER:
-            if (s->h.count == 0 && s->h.nbatch == 1 && (s->j.kind == JOIN_INNER || s->j.kind == JOIN_SEMI || (s->j.kind == JOIN_RIGHT && s->null_keys == NULL))) {
+            if (s->h.count == 0 && s->h.nbatch == 1 &&
+                (s->j.kind == JOIN_INNER || s->j.kind == JOIN_SEMI ||
+                 (s->j.kind == JOIN_RIGHT && s->null_keys == NULL))) {
                 s->phase = PHASE_END;
                 break;
             }
@@ -491,8 +510,10 @@ init_keys(HashJoinNode *s, Exec *x, const JoinPlan *p)
     s->keys = ARENA_ARRAY(x->arena, KeyCol, s->nkeys + 1);
     for (int k = 0; k < s->nkeys; k++) {
         const Expr *o = list_at(p->hash_outer, k), *i = list_at(p->hash_inner, k);
-        Oid collation = ints_count(p->hash_collations) > k ? (Oid)p->hash_collations->items[k] : o->collation;
-        key_col_init(&s->keys[k], x->arena, (Oid)p->hash_ops->items[k], o->type, i->type, collation);
+        Oid collation =
+            ints_count(p->hash_collations) > k ? (Oid)p->hash_collations->items[k] : o->collation;
+        key_col_init(&s->keys[k], x->arena, (Oid)p->hash_ops->items[k], o->type, i->type,
+                     collation);
     }
     s->outer_keys = expr_compile_list(&s->j.qual_env, p->hash_outer);
     s->build_env = s->j.n.env;

@@ -37,7 +37,8 @@ visible(IndexOnlyNode *s, int k)
         return true;
     if (s->s.n.stats)
         s->s.n.stats->heap_fetches++;
-    bool found = heap_fetch_next(s->s.cols.heap, s->tids[k], exec_snapshot(s->s.n.x), &s->heap, &t, &dead);
+    bool found =
+        heap_fetch_next(s->s.cols.heap, s->tids[k], exec_snapshot(s->s.n.x), &s->heap, &t, &dead);
     if (!found && dead)
         btree_scan_kill(s->r.scan, k);
     return found;
@@ -73,7 +74,8 @@ index_only_next(ExecNode *n)
         for (int k = 0; k < got; k++) {
             if (!visible(s, k))
                 continue;
-            btree_decode(s->r.ix->btree, n->arena, s->entries[k], s->entry_bytes[k], s->decoded, s->decoded_nulls);
+            btree_decode(s->r.ix->btree, n->arena, s->entries[k], s->entry_bytes[k], s->decoded,
+                         s->decoded_nulls);
             for (int c = 0; c < s->ncolumns; c++) {
                 int att = (int)p->index_columns->items[c];
                 if (att <= 0)

@@ -25,7 +25,8 @@ limit_prepare(LimitNode *l)
     if (l->offset) {
         int64_t v = datum_int64(prim_value(l->offset, &isnull));
         if (!isnull && v < 0)
-            RAISE(SQLSTATE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative");
+            RAISE(SQLSTATE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
+                  "OFFSET must not be negative");
         l->skip = isnull ? 0 : (uint64_t)v;
     }
     if (l->count) {
@@ -106,7 +107,8 @@ limit_next(ExecNode *n)
             l->in_ties = true;
             for (; take < count; take++) {
                 row_key(l, in, batch_row(in, first + take), &l->key);
-                if (l->key.len != l->last.len || memcmp(l->key.data, l->last.data, l->key.len) != 0) {
+                if (l->key.len != l->last.len ||
+                    memcmp(l->key.data, l->last.data, l->key.len) != 0) {
                     l->at_end = true;
                     break;
                 }

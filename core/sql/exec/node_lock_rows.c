@@ -39,14 +39,16 @@ lock_one(LockNode *l, const PlanRowMark *k, EpqRow *r, bool *moved)
     TmFailure f;
     bool would_block = false;
 
-    switch (heap_lock(&rel->heap, r->tid, mode, l->cid, exec_snapshot(l->n.x), (WaitPolicy)k->wait_policy, true, &f)) {
+    switch (heap_lock(&rel->heap, r->tid, mode, l->cid, exec_snapshot(l->n.x),
+                      (WaitPolicy)k->wait_policy, true, &f)) {
     case TM_OK:
         return true;
     case TM_SELF_MODIFIED:
         return false;
     case TM_WOULD_BLOCK:
         if (k->wait_policy == WAIT_ERROR)
-            RAISE(SQLSTATE_LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"%s\"", rel->name);
+            RAISE(SQLSTATE_LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"%s\"",
+                  rel->name);
         return false;
     case TM_UPDATED:
         if (txn_isolation >= ISO_REPEATABLE_READ)
@@ -54,9 +56,11 @@ lock_one(LockNode *l, const PlanRowMark *k, EpqRow *r, bool *moved)
         if (item_ptr_equal(f.ctid, r->tid))
             return false;
         r->tid = f.ctid;
-        if (!lock_newest(&rel->heap, &r->tid, mode, l->cid, exec_snapshot(l->n.x), (WaitPolicy)k->wait_policy, &would_block)) {
+        if (!lock_newest(&rel->heap, &r->tid, mode, l->cid, exec_snapshot(l->n.x),
+                         (WaitPolicy)k->wait_policy, &would_block)) {
             if (would_block && k->wait_policy == WAIT_ERROR)
-                RAISE(SQLSTATE_LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"%s\"", rel->name);
+                RAISE(SQLSTATE_LOCK_NOT_AVAILABLE,
+                      "could not obtain lock on row in relation \"%s\"", rel->name);
             return false;
         }
         *moved = true;
@@ -83,7 +87,8 @@ replace_row(LockNode *l, int row, const Batch *src, int at)
             v->has_nulls = false;
             vec_copy_rows(v, &in->cols[c], in->nsel, in->sel);
         }
-        type_physical(((const TargetEntry *)list_at(l->n.plan->left->targets, c))->expr->type, &len, &byval);
+        type_physical(((const TargetEntry *)list_at(l->n.plan->left->targets, c))->expr->type, &len,
+                      &byval);
         if (v->has_nulls)
             v->nulls[row >> 6] &= ~(UINT64_C(1) << (row & 63));
         if (vec_null(&src->cols[c], at))
@@ -127,7 +132,8 @@ lock_rows_next(ExecNode *n)
 
     if (!n->opened) {
         if (txn_read_only)
-            RAISE(SQLSTATE_READ_ONLY_SQL_TRANSACTION, "cannot execute %s in a read-only transaction", "SELECT FOR UPDATE");
+            RAISE(SQLSTATE_READ_ONLY_SQL_TRANSACTION,
+                  "cannot execute %s in a read-only transaction", "SELECT FOR UPDATE");
         n->opened = true;
         l->in = NULL;
         l->cid = txn_command(false);

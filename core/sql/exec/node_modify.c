@@ -220,7 +220,7 @@ modify_open(ModifyNode *m)
     m->cid = m->n.x->command;
     if (m->p->command == CMD_INSERT) {
         if (m->writer == NULL)
-            m->writer = writer_open(m->n.x->arena, m->rel, true);
+            m->writer = writer_open_group(m->n.x->arena, m->rel, m->n.env.lanes);
         writer_restart(m->writer, m->rel, m->n.x->run);
     }
     if (m->conflict)

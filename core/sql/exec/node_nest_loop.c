@@ -39,7 +39,8 @@ take_outer_row(NestLoopNode *s)
     }
     for (int i = 0; i < s->nparams; i++) {
         bool isnull = vec_null(s->argv[i], row);
-        exec_param_set(s->j.n.x, (int)s->j.p->nest_params->items[i], isnull ? 0 : vec_get(s->argv[i], row), isnull, false);
+        exec_param_set(s->j.n.x, (int)s->j.p->nest_params->items[i],
+                       isnull ? 0 : vec_get(s->argv[i], row), isnull, false);
     }
 }
 
@@ -69,7 +70,8 @@ collect(NestLoopNode *s, const Batch *ib, const uint16_t *hits, int m)
             if (vec_null(from, row))
                 vec_set_null(v, s->acc + i);
             else
-                v->v[s->acc + i] = datum_copy(s->j.n.arena, vec_get(from, row), s->inner_byval[c], s->inner_len[c]);
+                v->v[s->acc + i] = datum_copy(s->j.n.arena, vec_get(from, row), s->inner_byval[c],
+                                              s->inner_len[c]);
         }
     }
     s->acc += m;

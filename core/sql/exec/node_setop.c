@@ -115,7 +115,8 @@ node_setop_create(Exec *x, const Plan *p)
     node_types(p, types);
     for (int i = 0; i < s->ncols; i++) {
         const SortKey *k = i < list_count(keys) ? list_at(keys, i) : NULL;
-        key_col_init(&s->keys[i], x->arena, k ? k->eq_op : 0, types[i], types[i], k ? k->collation : 0);
+        key_col_init(&s->keys[i], x->arena, k ? k->eq_op : 0, types[i], types[i],
+                     k ? k->collation : 0);
     }
     row_table_init(&s->table, x->arena, s->ncols, types, s->keys, s->ncols, sizeof(Counts));
     s->hash = ARENA_ARRAY(x->arena, uint64_t, BATCH_ROWS);

@@ -131,7 +131,8 @@ values_next(ExecNode *n)
         for (int i = 0; i < m; i++)
             for (int c = 0; c < v->ncols; c++) {
                 bool isnull;
-                Datum d = prim_value(v->cells[(size_t)(v->at + i) * (size_t)v->ncols + (size_t)c], &isnull);
+                Datum d = prim_value(v->cells[(size_t)(v->at + i) * (size_t)v->ncols + (size_t)c],
+                                     &isnull);
                 if (isnull)
                     vec_set_null(&v->rows->cols[c], i);
                 else
@@ -173,7 +174,8 @@ node_values_create(Exec *x, const Plan *p)
     for (int i = 0; i < v->nrows; i++) {
         const List *row = ((const ListNode *)list_at(rows, i))->list;
         for (int c = 0; c < v->ncols; c++)
-            v->cells[(size_t)i * (size_t)v->ncols + (size_t)c] = expr_compile(cell_env, list_at(row, c));
+            v->cells[(size_t)i * (size_t)v->ncols + (size_t)c] =
+                expr_compile(cell_env, list_at(row, c));
     }
     v->n.env.in[ENV_SCAN] = v->n.env.in[ENV_OUTER] = v->rows;
     node_compile(&v->n);
@@ -182,7 +184,12 @@ node_values_create(Exec *x, const Plan *p)
 
 /* ---- Append ---- */
 
-typedef struct AppendNode { ExecNode n; int count, at; ExecNode **children; Batch none; } AppendNode;
+typedef struct AppendNode {
+    ExecNode n;
+    int count, at;
+    ExecNode **children;
+    Batch none;
+} AppendNode;
 
 static Batch *
 append_next(ExecNode *n)

@@ -65,7 +65,8 @@ sort_next(ExecNode *n)
             do_sort(s);
     }
     CHECK_INTERRUPTS();
-    int m = sorter_read(s->sorter, s->rows, n->want > 0 ? MIN(n->want, BATCH_ROWS) : BATCH_ROWS, NULL);
+    int m =
+        sorter_read(s->sorter, s->rows, n->want > 0 ? MIN(n->want, BATCH_ROWS) : BATCH_ROWS, NULL);
     return m > 0 ? s->rows : NULL;
 }
 
@@ -354,7 +355,8 @@ merge_append_next(ExecNode *n)
             if (vec_null(&best->b->cols[c], row))
                 vec_set_null(&m->rows->cols[c], k);
             else
-                m->rows->cols[c].v[k] = datum_copy(n->arena, vec_get(&best->b->cols[c], row), m->byval[c], m->len[c]);
+                m->rows->cols[c].v[k] =
+                    datum_copy(n->arena, vec_get(&best->b->cols[c], row), m->byval[c], m->len[c]);
         }
         merge_advance(m, best);
     }
@@ -396,6 +398,7 @@ node_merge_append_create(Exec *x, const Plan *p)
     m->byval = ARENA_ARRAY(x->arena, bool, ncols + 1);
     m->len = ARENA_ARRAY(x->arena, int16_t, ncols + 1);
     for (int c = 0; c < ncols; c++)
-        type_physical(((const TargetEntry *)list_at(p->targets, c))->expr->type, &m->len[c], &m->byval[c]);
+        type_physical(((const TargetEntry *)list_at(p->targets, c))->expr->type, &m->len[c],
+                      &m->byval[c]);
     return &m->n;
 }

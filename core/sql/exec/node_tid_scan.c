@@ -61,7 +61,8 @@ evaluate(TidNode *s)
             ItemPtr tid;
             if (session_hooks.cursor_position == NULL)
                 UNSUPPORTED("WHERE CURRENT OF is not supported here");
-            if (session_hooks.cursor_position(((const CurrentOf *)e)->cursor, exec_rel(s->s.n.x, s->s.rel)->oid, &tid))
+            if (session_hooks.cursor_position(((const CurrentOf *)e)->cursor,
+                                              exec_rel(s->s.n.x, s->s.rel)->oid, &tid))
                 add_tid(s, tid_datum(tid.block, tid.off));
             continue;
         }
@@ -112,8 +113,9 @@ tid_next(ExecNode *n)
             Tuple t;
             if (s->at > 0 && d == s->tids[s->at - 1])
                 continue;
-            if (!heap_fetch_version(s->s.cols.heap, (ItemPtr){datum_tid_block(d), datum_tid_offset(d)}, exec_snapshot(n->x),
-                                    &s->pins[s->npins], &t))
+            if (!heap_fetch_version(s->s.cols.heap,
+                                    (ItemPtr){datum_tid_block(d), datum_tid_offset(d)},
+                                    exec_snapshot(n->x), &s->pins[s->npins], &t))
                 continue;
             s->npins++;
             tb->tup[m] = t.bytes;

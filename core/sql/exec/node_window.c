@@ -82,7 +82,8 @@ find_groups(WindowNode *w)
     w->group_start = arena_alloc(w->part_arena, sizeof(int64_t) * (size_t)(w->nrows + 2));
     w->ngroups = 0;
     for (int64_t i = 0; i < w->nrows; i++) {
-        if (i == 0 || (w->norder > 0 && !same_keys(w->order_keys, w->order_cols, w->norder, &w->shape, w->rows[i - 1], w->rows[i])))
+        if (i == 0 || (w->norder > 0 && !same_keys(w->order_keys, w->order_cols, w->norder,
+                                                   &w->shape, w->rows[i - 1], w->rows[i])))
             w->group_start[w->ngroups++] = i;
         w->group_of[i] = w->ngroups - 1;
     }
@@ -121,7 +122,8 @@ eval_arguments(WindowNode *w)
                     bool isnull = vec_null(v, r);
                     f->argnull[k][from + r] = isnull;
                     f->any_null[k] |= isnull;
-                    f->args[k][from + r] = isnull ? 0 : datum_copy(a, vec_get(v, r), f->byval[k], f->len[k]);
+                    f->args[k][from + r] =
+                        isnull ? 0 : datum_copy(a, vec_get(v, r), f->byval[k], f->len[k]);
                 }
             }
             if (f->passes) {

@@ -11,7 +11,8 @@ exec_lock_relations(Exec *x)
         const RangeEntry *re = list_at(x->p->range_table, i);
         if (re->kind != RANGE_RELATION || re->rel == 0)
             continue;
-        x->rels[i].rel = rel_open(re->rel, re->lock_mode ? (LockMode)re->lock_mode : LOCK_ACCESS_SHARE);
+        x->rels[i].rel =
+            rel_open(re->rel, re->lock_mode ? (LockMode)re->lock_mode : LOCK_ACCESS_SHARE);
     }
 }
 
@@ -54,7 +55,10 @@ check_entry(Exec *x, int i)
     for (uint32_t bit = 1; bit <= need; bit <<= 1) {
         if (!(need & bit) || acl_check(CAT_PG_CLASS, re->rel, user, bit))
             continue;
-        const IntList *cols = bit == ACL_SELECT ? re->select_cols : bit == ACL_INSERT ? re->insert_cols : bit == ACL_UPDATE ? re->update_cols : NULL;
+        const IntList *cols = bit == ACL_SELECT   ? re->select_cols
+                              : bit == ACL_INSERT ? re->insert_cols
+                              : bit == ACL_UPDATE ? re->update_cols
+                                                  : NULL;
         bool by_column = bit == ACL_SELECT || bit == ACL_INSERT || bit == ACL_UPDATE;
         if (!by_column || !columns_allowed(re->rel, desc, cols, user, bit))
             acl_raise(CAT_PG_CLASS, re->rel);
@@ -64,11 +68,13 @@ check_entry(Exec *x, int i)
 static void
 check_read_only(Exec *x)
 {
-    static const char *const names[] = {[CMD_INSERT] = "INSERT", [CMD_UPDATE] = "UPDATE", [CMD_DELETE] = "DELETE"};
+    static const char *const names[] = {
+        [CMD_INSERT] = "INSERT", [CMD_UPDATE] = "UPDATE", [CMD_DELETE] = "DELETE"};
 
     for (int i = 0; i < x->nrels; i++) {
         const RangeEntry *re = list_at(x->p->range_table, i);
-        if (re->kind != RANGE_RELATION || !((uint32_t)re->required_perms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)))
+        if (re->kind != RANGE_RELATION ||
+            !((uint32_t)re->required_perms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)))
             continue;
         if (exec_rel(x, i + 1)->persistence == 't')
             continue;

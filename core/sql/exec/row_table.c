@@ -15,7 +15,8 @@ make_slots(RowTable *t, uint64_t n)
 }
 
 void
-row_table_init(RowTable *t, Arena *parent, int ncols, const Oid *types, const KeyCol *keys, int nkeys, size_t extra)
+row_table_init(RowTable *t, Arena *parent, int ncols, const Oid *types, const KeyCol *keys,
+               int nkeys, size_t extra)
 {
     *t = (RowTable){.parent = parent, .nkeys = nkeys, .extra = ALIGN_UP(extra, (size_t)8)};
     t->arena = arena_create(parent, "hash table rows");

@@ -45,7 +45,13 @@ static int
 fast_kind(Oid type)
 {
     switch (type_base(type, NULL)) {
-    case INT2_OID: case INT4_OID: case INT8_OID: case OID_OID: case DATE_OID: case TIME_OID: case TIMESTAMP_OID:
+    case INT2_OID:
+    case INT4_OID:
+    case INT8_OID:
+    case OID_OID:
+    case DATE_OID:
+    case TIME_OID:
+    case TIMESTAMP_OID:
     case TIMESTAMPTZ_OID: case BOOL_OID: case REGCLASS_OID: case XID8_OID:
         return 1;
     case FLOAT8_OID:
@@ -64,9 +70,11 @@ sort_cols_of_keys(SortCol *out, const List *keys)
         const SortKey *k = list_at(keys, i);
         const TypeOps *ops = type_ops(k->type);
         if (ops == NULL || ops->key_encode == NULL)
-            RAISE(SQLSTATE_UNDEFINED_FUNCTION, "could not identify an ordering operator for type %s",
+            RAISE(SQLSTATE_UNDEFINED_FUNCTION,
+                  "could not identify an ordering operator for type %s",
                   type_format(txn_arena(), k->type, -1, false));
-        out[i] = (SortCol){k->column - 1, k->type, k->collation, ops, k->desc, k->nulls_first, fast_kind(k->type)};
+        out[i] = (SortCol){k->column - 1, k->type,        k->collation,      ops,
+                           k->desc,       k->nulls_first, fast_kind(k->type)};
     }
 }
 
@@ -405,7 +413,8 @@ sorter_put(Sorter *st, const Vec *const *cols, int i)
         rank = null == c->nulls_first ? 0 : 1;
         if (!null)
             prefix = fast_prefix(c->fast, c->desc, vec_get(v, i));
-        if (st->has_cut && (rank > st->cut_rank || (rank == st->cut_rank && prefix > st->cut_prefix)))
+        if (st->has_cut &&
+            (rank > st->cut_rank || (rank == st->cut_rank && prefix > st->cut_prefix)))
             return;
     }
     if (st->has_key) {

@@ -65,7 +65,8 @@ flush(TempFile *f)
     size_t done = 0;
 
     while (done < f->wlen) {
-        ssize_t n = pwrite(f->fd, f->wbuf + done, f->wlen - done, (off_t)(f->size - f->wlen + done));
+        ssize_t n =
+            pwrite(f->fd, f->wbuf + done, f->wlen - done, (off_t)(f->size - f->wlen + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -97,7 +98,8 @@ temp_file_write(TempFile *f, const void *p, size_t n)
 }
 
 void
-temp_reader_init(TempReader *r, TempFile *f, Arena *a, size_t buffer_bytes, uint64_t from, uint64_t end)
+temp_reader_init(TempReader *r, TempFile *f, Arena *a, size_t buffer_bytes, uint64_t from,
+                 uint64_t end)
 {
     *r = (TempReader){.file = f, .pos = from, .end = end, .cap = buffer_bytes, .buf = arena_alloc(a, buffer_bytes)};
 }
@@ -131,7 +133,8 @@ temp_reader_get(TempReader *r, void *p, size_t n)
         if (got < 0)
             RAISE(err_sqlstate_of_errno(errno), "could not read file \"%s\": %m", f->name);
         if (got == 0)
-            RAISE(SQLSTATE_INTERNAL_ERROR, "could not read file \"%s\": read too few bytes", f->name);
+            RAISE(SQLSTATE_INTERNAL_ERROR, "could not read file \"%s\": read too few bytes",
+                  f->name);
         r->at = r->pos;
         r->len = (size_t)got;
     }

@@ -6,14 +6,28 @@
 #include "core/sql/exec/window.h"
 
 enum {
-    FN_ROW_NUMBER = 3100, FN_RANK, FN_DENSE_RANK, FN_PERCENT_RANK, FN_CUME_DIST, FN_NTILE, FN_LAG1, FN_LAG2, FN_LAG3,
-    FN_LEAD1, FN_LEAD2, FN_LEAD3, FN_FIRST_VALUE, FN_LAST_VALUE, FN_NTH_VALUE
+    FN_ROW_NUMBER = 3100,
+    FN_RANK,
+    FN_DENSE_RANK,
+    FN_PERCENT_RANK,
+    FN_CUME_DIST,
+    FN_NTILE,
+    FN_LAG1,
+    FN_LAG2,
+    FN_LAG3,
+    FN_LEAD1,
+    FN_LEAD2,
+    FN_LEAD3,
+    FN_FIRST_VALUE,
+    FN_LAST_VALUE,
+    FN_NTH_VALUE
 };
 
 bool
 window_needs_frame(const WinFn *f)
 {
-    return f->is_agg || f->oid == FN_FIRST_VALUE || f->oid == FN_LAST_VALUE || f->oid == FN_NTH_VALUE;
+    return f->is_agg || f->oid == FN_FIRST_VALUE || f->oid == FN_LAST_VALUE ||
+           f->oid == FN_NTH_VALUE;
 }
 
 static void
@@ -41,7 +55,8 @@ ntile(WindowNode *w, WinFn *f)
     size = n / buckets;
     larger = n % buckets; /* so many buckets have one row more */
     for (int64_t i = 0; i < n; i++) {
-        int64_t b = i < larger * (size + 1) ? i / (size + 1) : larger + (i - larger * (size + 1)) / MAX(size, 1);
+        int64_t b = i < larger * (size + 1) ? i / (size + 1)
+                                            : larger + (i - larger * (size + 1)) / MAX(size, 1);
         give(f, i, int32_datum((int32_t)(b + 1)), false);
     }
 }
@@ -55,7 +70,9 @@ rank_value(WindowNode *w, WinFn *f, int64_t i)
     case FN_ROW_NUMBER: give(f, i, int64_datum(i + 1), false); break;
     case FN_RANK: give(f, i, int64_datum(w->group_start[g] + 1), false); break;
     case FN_DENSE_RANK: give(f, i, int64_datum(g + 1), false); break;
-    case FN_PERCENT_RANK: give(f, i, float8_datum(n <= 1 ? 0.0 : (double)w->group_start[g] / (double)(n - 1)), false); break;
+    case FN_PERCENT_RANK:
+        give(f, i, float8_datum(n <= 1 ? 0.0 : (double)w->group_start[g] / (double)(n - 1)), false);
+        break;
     default: give(f, i, float8_datum((double)w->group_start[g + 1] / (double)n), false); break;
     }
 }
@@ -99,7 +116,8 @@ frame_value(WindowNode *w, WinFn *f, int64_t i)
         }
         int64_t nth = datum_int32(f->args[1][i]);
         if (nth <= 0)
-            RAISE(SQLSTATE_INVALID_ARGUMENT_FOR_NTH_VALUE, "argument of nth_value must be greater than zero");
+            RAISE(SQLSTATE_INVALID_ARGUMENT_FOR_NTH_VALUE,
+                  "argument of nth_value must be greater than zero");
         for (int k = 0; k < n && at < 0; k++) {
             if (nth <= to[k] - from[k])
                 at = from[k] + nth - 1;

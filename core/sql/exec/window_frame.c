@@ -22,7 +22,8 @@ offset_value(WindowNode *w, Prim *p, const char *which)
         RAISE(SQLSTATE_NULL_VALUE_NOT_ALLOWED, "frame %s offset must not be null", which);
     if (w->options & (FRAME_ROWS | FRAME_GROUPS))
         if (datum_int64(d) < 0)
-            RAISE(SQLSTATE_INVALID_PRECEDING_OR_FOLLOWING_SIZE, "frame %s offset must not be negative", which);
+            RAISE(SQLSTATE_INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+                  "frame %s offset must not be negative", which);
     return d;
 }
 
@@ -38,14 +39,16 @@ require_not_negative(Oid type, Datum d)
     case FLOAT4_OID: negative = !(datum_float4(d) >= 0); break;
     default: {
         const TypeOps *ops = type_ops(type);
-        FnCtx c = {.arena = txn_arena(), .state_arena = txn_arena(), .ret_type = type, .ret_typmod = -1};
+        FnCtx c = {
+            .arena = txn_arena(), .state_arena = txn_arena(), .ret_type = type, .ret_typmod = -1};
         if (ops && ops->cmp && ops->in && (type == NUMERIC_OID || type == INTERVAL_OID))
             negative = ops->cmp(d, ops->in(&c, "0", 1, 0, -1), 0) < 0;
         break;
     }
     }
     if (negative)
-        RAISE(SQLSTATE_INVALID_PRECEDING_OR_FOLLOWING_SIZE, "invalid preceding or following size in window function");
+        RAISE(SQLSTATE_INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+              "invalid preceding or following size in window function");
 }
 
 void
@@ -84,8 +87,11 @@ range_bound(WindowNode *w, bool is_start, bool preceding, Oid offset_type)
     int strategy;
 
     if (op == 0)
-        RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, "RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s and offset type %s",
-              type_format(env->state, w->order_type, -1, false), type_format(env->state, offset_type, -1, false));
+        RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED,
+              "RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s and "
+              "offset type %s",
+              type_format(env->state, w->order_type, -1, false),
+              type_format(env->state, offset_type, -1, false));
     const OpInfo *info = op_info(op);
     b->offset_vec = (Vec){.v = &b->offset_lane, .is_const = true};
     b->offset = &b->offset_vec;
@@ -96,12 +102,20 @@ range_bound(WindowNode *w, bool is_start, bool preceding, Oid offset_type)
     strategy = is_start ? (w->order_desc ? 5 : 1) : (w->order_desc ? 4 : 2);
     op = op_for_strategy(w->order_type, info->ret, strategy);
     if (op == 0)
-        UNSUPPORTED("RANGE with offset is not supported for column type %s", type_format(env->state, w->order_type, -1, false));
+        UNSUPPORTED("RANGE with offset is not supported for column type %s",
+                    type_format(env->state, w->order_type, -1, false));
     const FnDef *def = fn_info(op_info(op)->fn)->builtin;
     b->before = def->scalar;
     static const bool no_nulls[2];
-    b->ctx = (FnCtx){.arena = env->arena, .state_arena = env->state, .argnull = no_nulls, .nargs = 2, .fn_oid = def->oid,
-                     .collation = w->order_collation, .ret_type = BOOL_OID, .ret_typmod = -1, .arg_types = types};
+    b->ctx = (FnCtx){.arena = env->arena,
+                     .state_arena = env->state,
+                     .argnull = no_nulls,
+                     .nargs = 2,
+                     .fn_oid = def->oid,
+                     .collation = w->order_collation,
+                     .ret_type = BOOL_OID,
+                     .ret_typmod = -1,
+                     .arg_types = types};
     return b;
 }
 
@@ -113,7 +127,8 @@ window_range_init(WindowNode *w)
     if (!(o & FRAME_RANGE))
         return;
     if (o & (FRAME_START_OFFSET_PRECEDING | FRAME_START_OFFSET_FOLLOWING))
-        w->range_start = range_bound(w, true, (o & FRAME_START_OFFSET_PRECEDING) != 0, w->start_type);
+        w->range_start =
+            range_bound(w, true, (o & FRAME_START_OFFSET_PRECEDING) != 0, w->start_type);
     if (o & (FRAME_END_OFFSET_PRECEDING | FRAME_END_OFFSET_FOLLOWING))
         w->range_end = range_bound(w, false, (o & FRAME_END_OFFSET_PRECEDING) != 0, w->end_type);
 }

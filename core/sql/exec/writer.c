@@ -13,7 +13,6 @@ struct TableWriter {
     TableChecks *checks;
     HeapBulk *bulk;
     CommandId cid;
-    bool use_bulk;
     int group;                 /* rows a group holds */
     int n;                     /* rows waiting */
     int batch_row, first_row;  /* of the batch in work: the row an error is about; that of the first waiting */
@@ -25,17 +24,20 @@ struct TableWriter {
 TableWriter *
 writer_open(Arena *a, RelDesc *rel, bool bulk)
 {
+    return writer_open_group(a, rel, bulk ? BATCH_ROWS : 1);
+}
+
+TableWriter *
+writer_open_group(Arena *a, RelDesc *rel, int rows)
+{
     TableWriter *w = ARENA_NEW(a, TableWriter);
 
     w->arena = a;
     w->scratch = arena_create(a, "rows being written");
     writer_restart(w, rel, a);
-    w->use_bulk = bulk;
-    w->group = (int)MIN(MAX(GROUP_VALUES_MAX / MAX(rel->natts, 1), 1), BATCH_ROWS);
-    if (!bulk)
-        w->group = 1;
-    Datum *v = ARENA_ARRAY(a, Datum, (size_t)w->group * (size_t)rel->natts + 1);
-    bool *nl = ARENA_ARRAY(a, bool, (size_t)w->group * (size_t)rel->natts + 1);
+    w->group = (int)MIN(MAX(GROUP_VALUES_MAX / MAX(rel->natts, 1), 1), rows);
+    Datum *v = arena_alloc(a, ((size_t)w->group * (size_t)rel->natts + 1) * sizeof(Datum));
+    bool *nl = arena_alloc(a, (size_t)w->group * (size_t)rel->natts + 1);
     w->values = ARENA_ARRAY(a, Datum *, w->group);
     w->nulls = ARENA_ARRAY(a, bool *, w->group);
     w->cvalues = ARENA_ARRAY(a, const Datum *, w->group);
@@ -64,7 +66,7 @@ place(TableWriter *w)
 {
     if (w->n == 0)
         return;
-    if (w->use_bulk && w->n > 1) {
+    if (w->n > 1) {
         if (w->bulk == NULL)
             w->bulk = heap_bulk_begin(w->run, &w->rel->heap, w->cid, 0);
         heap_bulk_insert(w->bulk, w->cvalues, w->cnulls, w->n, w->tids);

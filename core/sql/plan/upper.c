@@ -273,6 +273,22 @@ fill_values_defaults(Root *root, RelDesc *rel, RangeEntry *e, int column, int at
     }
 }
 
+/* A column that is DEFAULT in every row is computed above the VALUES list, which holds nulls for it. */
+static void
+clear_values_column(Root *root, RangeEntry *e, int column, const ColDesc *c)
+{
+    for (int i = 0; i < e->values->count; i++) {
+        Const *k = node_new(root->arena, Const);
+        k->expr.type = c->type;
+        k->expr.typmod = c->typmod;
+        k->expr.collation = c->collation;
+        k->isnull = true;
+        k->len = c->len;
+        k->byval = c->byval;
+        ((ListNode *)e->values->items[i])->list->items[column] = k;
+    }
+}
+
 void
 expand_insert_targets(Root *root)
 {
@@ -300,8 +316,10 @@ expand_insert_targets(Root *root)
             int col = ((Var *)x)->attno - 1;
             all_default = col < row->count && IS(row->items[col], SetToDefault);
         }
-        if (all_default)
+        if (all_default) {
             user_value = false;
+            clear_values_column(root, values, ((Var *)x)->attno - 1, c);
+        }
         if (user_value && c->identity == 'a' && q->override == OVERRIDE_USER)
             user_value = false;
         if (user_value && c->identity == 'd' && q->override == OVERRIDE_USER)
