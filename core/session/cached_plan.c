@@ -119,13 +119,33 @@ desc_of(CachedPlan *p, Arena *a)
     return NULL;
 }
 
+/*
+ * Takes the locks of a plan that seems good: while one is waited for, the relation, or an index the plan
+ * uses, may go. What has changed is known once the locks are held. False: the plan is not good any more.
+ */
+static bool
+lock_relations(const CachedPlan *p)
+{
+    for (int i = 0; i < list_count(p->plans); i++) {
+        const PlannedStmt *s = list_at(p->plans, i);
+        for (int k = 0; k < list_count(s->range_table); k++) {
+            const RangeEntry *e = list_at(s->range_table, k);
+            if (e->kind == RANGE_RELATION && e->rel && rel_try_open(e->rel, e->lock_mode ? (LockMode)e->lock_mode : LOCK_ACCESS_SHARE) == NULL)
+                return false;
+        }
+    }
+    catalog_accept_invalidations();
+    return p->valid;
+}
+
 void
 cached_plan_ready(CachedPlan *p)
 {
     if (p->raw == NULL)
         return;
     catalog_accept_invalidations();
-    if (p->valid && p->plans && strcmp(p->search_path, search_path_text ? search_path_text : "") == 0 && p->role == current_user_oid)
+    if (p->valid && p->plans && strcmp(p->search_path, search_path_text ? search_path_text : "") == 0 && p->role == current_user_oid &&
+        lock_relations(p))
         return;
     if (p->in_use > 1 && p->plans && p->plan_arena) {
         /* a suspended portal runs the old plan: leave that arena to it, as a child of the statement's */

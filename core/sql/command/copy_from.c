@@ -25,7 +25,7 @@ typedef struct CopyIn {
     Datum *row; bool *nulls;
     bool direct;            /* rows need nothing computed */
     int *missing, nmissing; /* direct: columns of the table that stay null */
-    uint64_t rows;
+    uint64_t rows, rows_read; /* written; binary: read, the one in work included */
     uint64_t *lines;        /* line number of each row of the batch */
     CopyLine *texts;        /* its text, kept when the table has checks */
     bool flushing;
@@ -59,6 +59,9 @@ add_context(CopyIn *in, ErrReport *r)
         return;
     }
     if (in->j->o.format == COPY_BINARY) {
+        line = in->rows_read;
+        if (line == 0)
+            return; /* the header */
         text = in->column ? arena_printf(a, "COPY %s, line %llu, column %s", t, line, in->j->rel->cols[in->column - 1].name) : arena_printf(a, "COPY %s, line %llu", t, line);
     } else if (in->column && in->field) {
         const char *col = in->j->rel->cols[in->column - 1].name;
@@ -107,6 +110,8 @@ prepare_columns(CopyIn *in)
         for (int k = 0; k < list_count(lists[l]); k++) {
             const char *name = lists[l]->items[k];
             bool found = false;
+            if (rel_attnum(j->rel, name) <= 0)
+                RAISE(SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", name, j->rel->name);
             for (int i = 0; i < n; i++)
                 if (strcmp(j->rel->cols[j->attnums[i] - 1].name, name) == 0)
                     (l ? in->force_null : in->force_not_null)[i] = found = true;
@@ -343,6 +348,7 @@ binary_rows(CopyIn *in)
     size_t cap = 0;
     for (;;) {
         CHECK_INTERRUPTS();
+        in->rows_read++;
         if (!copy_reader_bytes(in->reader, w, 2))
             return;
         int n = (int16_t)load_be16(w);
@@ -395,6 +401,8 @@ copy_from(CopyJob *j, const PgQuery__CopyStmt *s)
     CopyIn *in = ARENA_NEW(j->c->arena, CopyIn);
     Arena *a = j->c->arena;
     check_target(j->rel);
+    if (j->o.freeze && !storage_is_new(j->rel->heap.locator))
+        RAISE(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction");
     in->j = j;
     in->values = arena_create(a, "copied values");
     in->row_scratch = arena_create(a, "copied row");

@@ -244,6 +244,7 @@ csv_line(CopyReader *r)
     const CopyOptions *o = &r->j->o;
     size_t p = r->start;
     bool quoted = false, escaped = false;
+    const char counted = r->eol == EOL_NL ? '\n' : '\r'; /* quoted line ends count as lines */
     for (;;) {
         if (p >= r->end) {
             size_t off = p - r->start;
@@ -257,12 +258,13 @@ csv_line(CopyReader *r)
         }
         if (!escaped) { /* over what is plain data in either state */
             size_t left = r->end - p;
-            p += quoted ? scan_three(r->buf + p, left, o->quote, o->escape, o->quote) : scan_three(r->buf + p, left, o->quote, '\n', '\r');
+            p += quoted ? scan_three(r->buf + p, left, o->quote, o->escape, counted) : scan_three(r->buf + p, left, o->quote, '\n', '\r');
             if (p >= r->end)
                 continue;
         }
         char c = r->buf[p];
         if (quoted) {
+            r->line += c == counted;
             if (escaped)
                 escaped = false;
             else if (c == o->escape && o->escape != o->quote)

@@ -185,8 +185,13 @@ mark_forced(CopyDest *d)
         for (int i = 0; i < d->desc->n; i++)
             if (strcmp(d->desc->cols[i].name, name) == 0)
                 d->force_quote[i] = found = true;
-        if (!found)
-            RAISE(SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
+        if (found)
+            continue;
+        if (d->j->rel && rel_attnum(d->j->rel, name) > 0)
+            RAISE(SQLSTATE_INVALID_COLUMN_REFERENCE, "FORCE_QUOTE column \"%s\" not referenced by COPY", name);
+        if (d->j->rel)
+            RAISE(SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", name, d->j->rel->name);
+        RAISE(SQLSTATE_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
     }
 }
 
