@@ -90,15 +90,19 @@ second(int number)
     case 3: { /* REPEATABLE READ */
         txn_begin();
         txn_isolation = ISO_REPEATABLE_READ;
-        MUST(!sql("update t set v = v + 1 where id = 1") && strncmp(exec_error, "40001 could not serialize access due to concurrent update", 50) == 0);
+        MUST(!sql("update t set v = v + 1 where id = 1") &&
+             strncmp(exec_error, "40001 could not serialize access due to concurrent update", 50) ==
+                 0);
         break;
     }
     case 4: /* the other side of a join stays; FOR UPDATE gives the new version */
-        must_sql("update t set v = t.v + u.x from u where u.id = t.id and t.id = 5 returning t.v, u.x");
+        must_sql(
+            "update t set v = t.v + u.x from u where u.id = t.id and t.id = 5 returning t.v, u.x");
         MUST(strcmp(exec_out.data, "15|5\n") == 0);
         break;
     default:
-        must_sql("select t.id, t.v, u.x from t join u on u.id = t.id where t.id = 6 for update of t");
+        must_sql(
+            "select t.id, t.v, u.x from t join u on u.id = t.id where t.id = 6 for update of t");
         MUST(strcmp(exec_out.data, "6|10|6\n") == 0);
         break;
     }
@@ -117,7 +121,8 @@ instance_updates(void *arg)
         p[i] = test_session(second, i);
     for (int i = 0; i < 6; i++)
         MUST(test_wait_child(p[i]) == 0);
-    MUST(sql_gives("select id, v, w from t where id <= 6 order by id", "1|11|w\n2|11|w\n3|99|w\n5|15|w\n6|10|w\n"));
+    MUST(sql_gives("select id, v, w from t where id <= 6 order by id",
+                   "1|11|w\n2|11|w\n3|99|w\n5|15|w\n6|10|w\n"));
 }
 
 static void
@@ -150,7 +155,8 @@ instance_skip(void *arg)
     wait_for(0);
     MUST(sql_gives("select id from t where id < 6 order by id for update skip locked", "4\n5\n"));
     MUST(sql_gives("select id from t order by id limit 2 for update skip locked", "4\n5\n"));
-    MUST(sql_fails("select id from t where id = 2 for update nowait", "55P03 could not obtain lock on row in relation \"t\""));
+    MUST(sql_fails("select id from t where id = 2 for update nowait",
+                   "55P03 could not obtain lock on row in relation \"t\""));
     MUST(sql("select id from t where id = 10 for share"));
     go(1);
     MUST(test_wait_child(p) == 0);
@@ -175,9 +181,12 @@ adder(int number)
     exec_test_open();
     for (int i = 0; i < ROUNDS; i++) {
         must_sql("update t set v = v + 1 where id = 1");
-        snprintf(text, sizeof text, "insert into t values (%d, 1, 'c') on conflict (id) do update set v = t.v + 1", 1000 + i % 5);
+        snprintf(text, sizeof text,
+                 "insert into t values (%d, 1, 'c') on conflict (id) do update set v = t.v + 1",
+                 1000 + i % 5);
         must_sql(text);
-        snprintf(text, sizeof text, "insert into t values (%d, 1, 'n') on conflict do nothing", 2000 + i);
+        snprintf(text, sizeof text, "insert into t values (%d, 1, 'n') on conflict do nothing",
+                 2000 + i);
         must_sql(text);
         must_sql("update t set v = v + u.x from u where u.id = 2 and t.id = 2");
     }

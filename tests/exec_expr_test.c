@@ -14,14 +14,47 @@ static uint64_t seed_state = 42;
 enum { COLS = 3 };
 
 static const char *const expressions[] = {
-    "a + b * 2 - 7", "a < b", "a = 3", "a <> b and b > 1", "a is null or b = 2", "not (a < 2)",
-    "case when a < 2 then b when a < 4 then a * 10 else -1 end", "case a when 1 then 'one' when 2 then c else null end",
-    "coalesce(a, b, 99)", "nullif(a, b)", "greatest(a, b, 2)", "least(a, 3)", "a is distinct from b", "a is not distinct from b",
-    "(a > 2) is true", "(a > 2) is not false", "(a > 2) is unknown", "c is null", "c || '-' || a::text", "upper(c)", "length(c) + a",
-    "a in (1, 3, 5)", "a not in (1, b)", "a = any (array[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])", "a <> all (array[1, 2, null])",
-    "c in ('v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8', 'v9', 'v10')", "array[a, b]", "(array[a, b, 5])[2]", "array[a, b] || 7",
-    "(a, b) < (b, 3)", "(a, b) = (2, 2)", "row(a, b) is null", "a::text::int", "a::numeric / 3", "c like '%1%'", "substr(c, 1, 2) > 'v'",
-    "a between b and 4", "abs(a - b)", "case when b = 0 then 0 else a / nullif(b, 0) end", "date '2020-01-01' + a", "a::float8 * 1.5 < b",
+    "a + b * 2 - 7",
+    "a < b",
+    "a = 3",
+    "a <> b and b > 1",
+    "a is null or b = 2",
+    "not (a < 2)",
+    "case when a < 2 then b when a < 4 then a * 10 else -1 end",
+    "case a when 1 then 'one' when 2 then c else null end",
+    "coalesce(a, b, 99)",
+    "nullif(a, b)",
+    "greatest(a, b, 2)",
+    "least(a, 3)",
+    "a is distinct from b",
+    "a is not distinct from b",
+    "(a > 2) is true",
+    "(a > 2) is not false",
+    "(a > 2) is unknown",
+    "c is null",
+    "c || '-' || a::text",
+    "upper(c)",
+    "length(c) + a",
+    "a in (1, 3, 5)",
+    "a not in (1, b)",
+    "a = any (array[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])",
+    "a <> all (array[1, 2, null])",
+    "c in ('v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8', 'v9', 'v10')",
+    "array[a, b]",
+    "(array[a, b, 5])[2]",
+    "array[a, b] || 7",
+    "(a, b) < (b, 3)",
+    "(a, b) = (2, 2)",
+    "row(a, b) is null",
+    "a::text::int",
+    "a::numeric / 3",
+    "c like '%1%'",
+    "substr(c, 1, 2) > 'v'",
+    "a between b and 4",
+    "abs(a - b)",
+    "case when b = 0 then 0 else a / nullif(b, 0) end",
+    "date '2020-01-01' + a",
+    "a::float8 * 1.5 < b",
 };
 
 static Expr *
@@ -46,7 +79,9 @@ fill(Batch *b, Arena *a)
             if (r % 7 == 0)
                 vec_set_null(&b->cols[c], i);
             else
-                b->cols[c].v[i] = c == 2 ? var_from_cstring(a, arena_printf(a, "v%d", (int)(r / 7 % 15))) : int32_datum((int32_t)(r / 7 % 6));
+                b->cols[c].v[i] =
+                    c == 2 ? var_from_cstring(a, arena_printf(a, "v%d", (int)(r / 7 % 15)))
+                           : int32_datum((int32_t)(r / 7 % 6));
         }
     b->n = b->nsel = BATCH_ROWS;
 }
@@ -100,7 +135,8 @@ batches(void *arg)
                     cols[c] = nulls[c] ? 0 : b->cols[c].v[row];
                 }
                 Datum d = expr_eval(one, data, cols, nulls, &isnull);
-                if (!same_value(x->type, vec_null(v, row) ? 0 : vec_get(v, row), vec_null(v, row), d, isnull)) {
+                if (!same_value(x->type, vec_null(v, row) ? 0 : vec_get(v, row), vec_null(v, row),
+                                d, isnull)) {
                     fprintf(stderr, "%s: row %d differs\n", expressions[e], row);
                     _exit(1);
                 }
@@ -147,7 +183,8 @@ sort_case(Arena *a, int n, size_t memory, uint64_t bound, bool only_first)
 {
     static const Oid types[4] = {INT4_OID, INT8_OID, TEXT_OID, INT4_OID};
     RowShape shape;
-    SortCol cols[2] = {{0, INT4_OID, 0, type_ops(INT4_OID), ref_desc, ref_nulls_first, 1}, {2, TEXT_OID, COLLATION_C, type_ops(TEXT_OID), false, false, 0}};
+    SortCol cols[2] = {{0, INT4_OID, 0, type_ops(INT4_OID), ref_desc, ref_nulls_first, 1},
+                       {2, TEXT_OID, COLLATION_C, type_ops(TEXT_OID), false, false, 0}};
     Batch *b = batch_new(a, 4);
     Ref *refs = ARENA_ARRAY(a, Ref, n);
     Arena *data = arena_create(a, "data");
@@ -182,7 +219,8 @@ sort_case(Arena *a, int n, size_t memory, uint64_t bound, bool only_first)
         int seen = 0, m, want = bound ? (int)MIN((uint64_t)n, bound) : n;
         while (seen < want && (m = sorter_read(s, b, 1000, NULL)) > 0)
             for (int i = 0; i < m && seen < want; i++, seen++)
-                MUST(datum_int32(b->cols[3].v[i]) == refs[seen].order && (refs[seen].anull || datum_int32(b->cols[0].v[i]) == refs[seen].a) &&
+                MUST(datum_int32(b->cols[3].v[i]) == refs[seen].order &&
+                     (refs[seen].anull || datum_int32(b->cols[0].v[i]) == refs[seen].a) &&
                      datum_int64(b->cols[1].v[i]) == refs[seen].b);
         MUST(seen == want);
         sorter_rewind(s);
@@ -257,9 +295,11 @@ stores(void *arg)
             int64_t want = (int64_t)from + i;
             char text[32];
             snprintf(text, sizeof text, "row %d", (int)want);
-            MUST(datum_int64(out->cols[0].v[i]) == want && vec_null(&out->cols[1], i) == (want % 10 == 0));
+            MUST(datum_int64(out->cols[0].v[i]) == want &&
+                 vec_null(&out->cols[1], i) == (want % 10 == 0));
             if (want % 10 != 0)
-                MUST(var_len(out->cols[1].v[i]) == strlen(text) && memcmp(var_data(out->cols[1].v[i]), text, strlen(text)) == 0);
+                MUST(var_len(out->cols[1].v[i]) == strlen(text) &&
+                     memcmp(var_data(out->cols[1].v[i]), text, strlen(text)) == 0);
         }
     }
 }

@@ -13,9 +13,12 @@ make_tables(void)
     MUST_SQL("drop table if exists a, b");
     MUST_SQL("create table a (id int primary key, k int, v bigint, t text)");
     MUST_SQL("create table b (id int, k int, w numeric, u text)");
-    MUST_SQL("insert into a select i, case when i % 11 = 0 then null else (i * 7919) % 613 end, (i::bigint * 104729) % 100003, "
-             "case when i % 13 = 0 then null else 'text ' || (i * 31) % 997 end from generate_series(1, 6000) i");
-    MUST_SQL("insert into b select i, case when i % 7 = 0 then null else (i * 6007) % 701 end, i * 0.25, 'text ' || (i * 17) % 1201 from generate_series(1, 5000) i");
+    MUST_SQL("insert into a select i, case when i % 11 = 0 then null else (i * 7919) % 613 end, "
+             "(i::bigint * 104729) % 100003, "
+             "case when i % 13 = 0 then null else 'text ' || (i * 31) % 997 end from "
+             "generate_series(1, 6000) i");
+    MUST_SQL("insert into b select i, case when i % 7 = 0 then null else (i * 6007) % 701 end, i * "
+             "0.25, 'text ' || (i * 17) % 1201 from generate_series(1, 5000) i");
 }
 
 /* ---- the same answer by different plans ---- */
@@ -24,21 +27,27 @@ static const char *const same_queries[] = {
     "select count(*), sum(a.id), sum(b.id) from a join b on a.k = b.k",
     "select count(*), sum(a.id), count(b.id), sum(b.id) from a left join b on a.k = b.k",
     "select count(*), count(a.id), sum(b.id) from a right join b on a.k = b.k",
-    "select count(*), count(a.id), count(b.id), sum(a.id), sum(b.id) from a full join b on a.k = b.k",
+    "select count(*), count(a.id), count(b.id), sum(a.id), sum(b.id) from a full join b on a.k = "
+    "b.k",
     "select count(*), sum(a.id) from a join b on a.k = b.k and a.t > b.u",
-    "select count(*), sum(a.id), count(b.id) from a left join b on a.k = b.k and a.t > b.u and b.w > 100",
+    "select count(*), sum(a.id), count(b.id) from a left join b on a.k = b.k and a.t > b.u and b.w "
+    "> 100",
     "select count(*), sum(id) from a where exists (select 1 from b where b.k = a.k and b.u <> a.t)",
     "select count(*), sum(id) from a where not exists (select 1 from b where b.k = a.k)",
     "select count(*), sum(a.id) from a join b on a.t = b.u and a.k = b.k",
     "select k, t, count(*), sum(v), min(id) from a group by k, t order by k, t",
-    "select t, count(distinct k), string_agg(id::text, ',' order by v, id) from a group by t order by t",
+    "select t, count(distinct k), string_agg(id::text, ',' order by v, id) from a group by t order "
+    "by t",
     "select distinct k, t from a order by t desc, k",
     "select id, k, t from a order by t nulls first, k desc, id",
     "select k, id from a order by k desc nulls last, v, id offset 4000 limit 500",
-    "select k, count(*) from (select k from a intersect all select k from b) s group by k order by k",
+    "select k, count(*) from (select k from a intersect all select k from b) s group by k order by "
+    "k",
     "select k, count(*) from (select k from a except all select k from b) s group by k order by k",
-    "select id, sum(v) over (partition by k order by id), rank() over (partition by k order by t) from a order by id",
-    "with x as (select k, count(*) n from a group by k) select sum(x.n), sum(y.n) from x join x y on x.k = y.k + 1",
+    "select id, sum(v) over (partition by k order by id), rank() over (partition by k order by t) "
+    "from a order by id",
+    "with x as (select k, count(*) n from a group by k) select sum(x.n), sum(y.n) from x join x y "
+    "on x.k = y.k + 1",
 };
 
 static char *in_memory[COUNT_OF(same_queries)];
@@ -94,25 +103,41 @@ against_models(void *arg)
     exec_test_open();
     make_tables();
     /* a join is its product filtered; grouping is a correlated count; IN is EXISTS; a window sum is a subquery */
-    MUST(sql_same("select count(*), sum(a.id * b.id) from (select * from a where id <= 300) a join (select * from b where id <= 300) b on a.k = b.k",
-                  "select count(*), sum(a.id * b.id) from a, b where a.id <= 300 and b.id <= 300 and a.k + 0 = b.k + 0"));
+    MUST(sql_same("select count(*), sum(a.id * b.id) from (select * from a where id <= 300) a join "
+                  "(select * from b where id <= 300) b on a.k = b.k",
+                  "select count(*), sum(a.id * b.id) from a, b where a.id <= 300 and b.id <= 300 "
+                  "and a.k + 0 = b.k + 0"));
     MUST(sql_same("select k, count(*) from a where k < 20 group by k order by k",
-                  "select k, (select count(*) from a y where y.k = x.k) from (select distinct k from a where k < 20) x order by k"));
-    MUST(sql_same("select count(*) from a where k in (select k from b)", "select count(*) from a where exists (select 1 from b where b.k = a.k)"));
+                  "select k, (select count(*) from a y where y.k = x.k) from (select distinct k "
+                  "from a where k < 20) x order by k"));
+    MUST(sql_same("select count(*) from a where k in (select k from b)",
+                  "select count(*) from a where exists (select 1 from b where b.k = a.k)"));
     MUST(sql_gives("select count(*) from a where k not in (select k from b)", "0\n")); /* b.k has nulls */
     MUST(sql_same("select count(*) from a where k not in (select k from b where k is not null)",
-                  "select count(*) from a where k is not null and not exists (select 1 from b where b.k = a.k)"));
-    MUST(sql_same("select id, sum(id) over (order by id rows between 2 preceding and 1 following) from a where id <= 40 order by id",
-                  "select id, (select sum(id) from a y where y.id between x.id - 2 and least(x.id + 1, 40)) from a x where id <= 40 order by id"));
-    MUST(sql_same("select id, count(*) over (order by v range between 500 preceding and 200 following) from a where id <= 200 order by id",
-                  "select id, (select count(*) from a y where y.id <= 200 and y.v between x.v - 500 and x.v + 200) from a x where id <= 200 order by id"));
-    MUST(sql_same("select id from a where k = any (array[5,6,7,8,9,10,11,12,13,14,15,16]) order by id", "select id from a where k between 5 and 16 order by id"));
-    MUST(sql_same("select id from a where id in (5, 6000, 7, 5, 17) order by id desc", "select id from a where id = 5 or id = 6000 or id = 7 or id = 17 order by id desc"));
-    MUST(sql_same("select id from a where id > 100 and id <= 120 order by id", "select i from generate_series(101, 120) i"));
-    MUST(sql_same("with recursive r(n, f) as (select 1, 1::bigint union all select n + 1, f * (n + 1) from r where n < 15) select f from r where n = 15",
+                  "select count(*) from a where k is not null and not exists (select 1 from b "
+                  "where b.k = a.k)"));
+    MUST(sql_same("select id, sum(id) over (order by id rows between 2 preceding and 1 following) "
+                  "from a where id <= 40 order by id",
+                  "select id, (select sum(id) from a y where y.id between x.id - 2 and least(x.id "
+                  "+ 1, 40)) from a x where id <= 40 order by id"));
+    MUST(sql_same("select id, count(*) over (order by v range between 500 preceding and 200 "
+                  "following) from a where id <= 200 order by id",
+                  "select id, (select count(*) from a y where y.id <= 200 and y.v between x.v - "
+                  "500 and x.v + 200) from a x where id <= 200 order by id"));
+    MUST(sql_same(
+        "select id from a where k = any (array[5,6,7,8,9,10,11,12,13,14,15,16]) order by id",
+        "select id from a where k between 5 and 16 order by id"));
+    MUST(sql_same(
+        "select id from a where id in (5, 6000, 7, 5, 17) order by id desc",
+        "select id from a where id = 5 or id = 6000 or id = 7 or id = 17 order by id desc"));
+    MUST(sql_same("select id from a where id > 100 and id <= 120 order by id",
+                  "select i from generate_series(101, 120) i"));
+    MUST(sql_same("with recursive r(n, f) as (select 1, 1::bigint union all select n + 1, f * (n + "
+                  "1) from r where n < 15) select f from r where n = 15",
                   "select 1307674368000"));
     MUST(sql_same("select count(*) from (select k, t from a group by rollup (k, t)) s",
-                  "select (select count(*) from (select distinct k, t from a) x) + (select count(*) from (select distinct k from a) y) + 1"));
+                  "select (select count(*) from (select distinct k, t from a) x) + (select "
+                  "count(*) from (select distinct k from a) y) + 1"));
     MUST(buf_my_pin_count() == 0);
 }
 
@@ -137,7 +162,8 @@ lazy(void *arg)
     MUST(sql_gives("select 1 / (a - 2) from z limit 1", "0\n")); /* rows after the first would raise */
     MUST(sql_fails("select 1 / b from z", "22012 division by zero"));
     MUST(sql_gives("select count(*) from z where (b = 0) is not true", "2000\n"));
-    MUST(sql_gives("select null and 1 / 1 = 1, false and null, null or true, not null::bool", "|f|t|\n"));
+    MUST(sql_gives("select null and 1 / 1 = 1, false and null, null or true, not null::bool",
+                   "|f|t|\n"));
 }
 
 static void
@@ -153,27 +179,40 @@ constraints(void *arg)
 {
     exec_test_open();
     MUST_SQL("create table p (id int primary key, n text unique)");
-    MUST_SQL("create table c (id int primary key, pid int references p on delete cascade on update cascade, v int check (v > 0), w text not null default 'w')");
+    MUST_SQL("create table c (id int primary key, pid int references p on delete cascade on update "
+             "cascade, v int check (v > 0), w text not null default 'w')");
     MUST_SQL("insert into p select i, 'n' || i from generate_series(1, 2000) i");
     MUST_SQL("insert into c select i, i, i from generate_series(1, 2000) i");
-    MUST(sql_fails("insert into c values (3000, 5000, 1)", "23503 insert or update on table \"c\" violates foreign key constraint \"c_pid_fkey\""));
+    MUST(sql_fails(
+        "insert into c values (3000, 5000, 1)",
+        "23503 insert or update on table \"c\" violates foreign key constraint \"c_pid_fkey\""));
     MUST(strcmp(exec_detail, "Key (pid)=(5000) is not present in table \"p\".") == 0);
     MUST(sql_fails("insert into c select i, i, i from generate_series(2001, 2001) i", "23503"));
-    MUST(sql_fails("insert into c values (7, 1, 1)", "23505 duplicate key value violates unique constraint \"c_pkey\""));
+    MUST(sql_fails("insert into c values (7, 1, 1)",
+                   "23505 duplicate key value violates unique constraint \"c_pkey\""));
     MUST(strcmp(exec_detail, "Key (id)=(7) already exists.") == 0);
-    MUST(sql_fails("insert into c values (3000, 1, -1)", "23514 new row for relation \"c\" violates check constraint \"c_v_check\""));
+    MUST(sql_fails("insert into c values (3000, 1, -1)",
+                   "23514 new row for relation \"c\" violates check constraint \"c_v_check\""));
     MUST(strcmp(exec_detail, "Failing row contains (3000, 1, -1, w).") == 0);
-    MUST(sql_fails("update c set w = null where id = 9", "23502 null value in column \"w\" of relation \"c\" violates not-null constraint"));
+    MUST(sql_fails(
+        "update c set w = null where id = 9",
+        "23502 null value in column \"w\" of relation \"c\" violates not-null constraint"));
     /* an earlier row's unique violation comes before a later row's failing check */
     MUST(sql_fails("insert into c values (7, 1, 1), (3000, 1, -1)", "23505"));
-    MUST(sql_gives("update p set id = id + 10000 where id <= 10 returning id", "10001\n10002\n10003\n10004\n10005\n10006\n10007\n10008\n10009\n10010\n"));
+    MUST(sql_gives("update p set id = id + 10000 where id <= 10 returning id",
+                   "10001\n10002\n10003\n10004\n10005\n10006\n10007\n10008\n10009\n10010\n"));
     MUST(sql_gives("select count(*) from c where pid > 10000", "10\n"));
     MUST(sql("delete from p where id > 1500"));
     MUST(exec_count == 510);
     MUST(sql_gives("select count(*) from c", "1490\n"));
-    MUST(sql("insert into p values (11, 'x'), (5000, 'n12') on conflict do nothing") && exec_count == 0);
-    MUST(sql_gives("insert into p values (11, 'x'), (5001, 'y') on conflict (id) do update set n = excluded.n || '!' returning *", "11|x!\n5001|y\n"));
-    MUST(sql_fails("insert into p values (6000, 'a'), (6000, 'b') on conflict (id) do update set n = 'c'", "21000"));
+    MUST(sql("insert into p values (11, 'x'), (5000, 'n12') on conflict do nothing") &&
+         exec_count == 0);
+    MUST(sql_gives("insert into p values (11, 'x'), (5001, 'y') on conflict (id) do update set n = "
+                   "excluded.n || '!' returning *",
+                   "11|x!\n5001|y\n"));
+    MUST(sql_fails(
+        "insert into p values (6000, 'a'), (6000, 'b') on conflict (id) do update set n = 'c'",
+        "21000"));
     MUST_SQL("create table d (id int, pid int references p deferrable initially deferred)");
     txn_begin();
     MUST_SQL("insert into d values (1, 7777)");
@@ -210,7 +249,8 @@ again(void *arg)
     make_tables();
     txn_begin();
     snapshot_push_active(snapshot_for_statement());
-    const char *text = "select a.id, a.t, count(*) from a join b on b.k = a.k where a.id = any(array[$1, $1 + 1, $1 + 2]) and a.v > $2 group by a.id, a.t order by 1";
+    const char *text = "select a.id, a.t, count(*) from a join b on b.k = a.k where a.id = "
+                       "any(array[$1, $1 + 1, $1 + 2]) and a.v > $2 group by a.id, a.t order by 1";
     Oid types[2] = {INT4_OID, INT8_OID};
     ParamTypes pt = {.types = types, .count = 2, .arena = a};
     Node *n = sql_analyze(a, list_at(sql_parse(a, text), 0), text, &pt);
@@ -233,7 +273,10 @@ again(void *arg)
         if (i % 80 != 0)
             continue;
         mine = strdup(exec_out.data);
-        snprintf(direct, sizeof direct, "select a.id, a.t, count(*) from a join b on b.k = a.k where a.id between %d and %d and a.v > 1000 group by a.id, a.t order by 1", i * 10, i * 10 + 2);
+        snprintf(direct, sizeof direct,
+                 "select a.id, a.t, count(*) from a join b on b.k = a.k where a.id between %d and "
+                 "%d and a.v > 1000 group by a.id, a.t order by 1",
+                 i * 10, i * 10 + 2);
         MUST_SQL(direct);
         MUST(strcmp(mine, exec_out.data) == 0);
         free(mine);
@@ -262,7 +305,9 @@ scroll(void *arg)
     exec_test_open();
     txn_begin();
     snapshot_push_active(snapshot_for_statement());
-    PlannedStmt *p = list_at(sql_plan_all(a, sql_analyze(a, list_at(sql_parse(a, text), 0), text, &pt), text, NULL, 0), 0);
+    PlannedStmt *p = list_at(
+        sql_plan_all(a, sql_analyze(a, list_at(sql_parse(a, text), 0), text, &pt), text, NULL, 0),
+        0);
     Exec *x = exec_create(a, p);
     exec_make_scrollable(x);
     exec_start(x, snapshot_active(), NULL, false);

@@ -135,7 +135,8 @@ sql_same(const char *one, const char *two)
     first = strdup(exec_out.data);
     bool same = sql(two) && strcmp(first, exec_out.data) == 0;
     if (!same)
-        fprintf(stderr, "\n%s\n gave\n%s\n%s\n gave %s\n%s\n", one, first, two, exec_error, exec_out.data);
+        fprintf(stderr, "\n%s\n gave\n%s\n%s\n gave %s\n%s\n", one, first, two, exec_error,
+                exec_out.data);
     free(first);
     return same;
 }
