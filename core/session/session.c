@@ -146,6 +146,12 @@ at_txn_event(TxnEvent e, int nesting)
     }
 }
 
+static TimestampTz
+statement_start(void)
+{
+    return atomic_load_explicit(&proc_self->statement_start, memory_order_relaxed); /* relaxed: own */
+}
+
 static void
 set_hooks(void)
 {
@@ -177,6 +183,8 @@ set_hooks(void)
     txn_on_event(at_txn_event);
     cached_plans_register();
     interrupts_process = session_process_interrupts;
+    types_xact_start_time = txn_start_time; /* now() stands still within a transaction */
+    types_statement_start_time = statement_start;
     err_statement_hook = statement_for_log;
 }
 
