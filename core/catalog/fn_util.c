@@ -1,6 +1,5 @@
 /*
- * Rows of set-returning functions: gathered in an arena below the call site's, handed out one by one,
- * freed with the last.
+ * Rows of set-returning functions: gathered in an arena below the call site's, handed out one by one.
  */
 #include "core/catalog/fn_util.h"
 
@@ -42,11 +41,8 @@ fn_rows_next(FnCtx *c, Datum *out, bool *outnull)
 {
     FnRows *r = c->state;
 
-    if (r->pos == r->n) {
-        c->state = NULL;
-        arena_destroy(r->arena);
-        return false;
-    }
+    if (r->pos == r->n)
+        return false; /* the rows handed out last may be in use: the caller empties state_arena */
     memcpy(out, &r->values[(size_t)r->pos * (size_t)r->ncols], sizeof(Datum) * (size_t)r->ncols);
     memcpy(outnull, &r->nulls[(size_t)r->pos * (size_t)r->ncols], (size_t)r->ncols);
     r->pos++;

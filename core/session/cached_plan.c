@@ -98,7 +98,9 @@ copy_desc(Arena *a, const RowDesc *d)
     if (d == NULL)
         return NULL;
     RowDesc *c = arena_memdup(a, d, sizeof *d);
-    c->cols = arena_memdup(a, d->cols, sizeof(RowColumn) * (size_t)(d->n + 1));
+    c->cols = ARENA_ARRAY(a, RowColumn, d->n + 1);
+    if (d->n)
+        memcpy(c->cols, d->cols, sizeof(RowColumn) * (size_t)d->n);
     for (int i = 0; i < d->n; i++)
         c->cols[i].name = arena_strdup(a, d->cols[i].name);
     return c;

@@ -109,8 +109,12 @@ portal_drop(Portal *p)
 void
 portals_drop_all(void)
 {
-    while (portals)
-        portal_drop(portals);
+    Portal *next;
+    for (Portal *p = portals; p; p = next) {
+        next = p->next;
+        if (p->state != PORTAL_ACTIVE) /* but for the one that runs DISCARD ALL */
+            portal_drop(p);
+    }
 }
 
 /* After an abort the run-time state is only memory; what it held its owner gives back: here, if that is a
@@ -278,7 +282,9 @@ keep_start(Dest *d, const RowDesc *desc)
     RowDesc *own = NULL; /* a description made by the run must outlive it */
     if (desc) {
         own = arena_memdup(p->arena, desc, sizeof *own);
-        own->cols = arena_memdup(p->arena, desc->cols, sizeof(RowColumn) * (size_t)(desc->n + 1));
+        own->cols = ARENA_ARRAY(p->arena, RowColumn, desc->n + 1);
+        if (desc->n)
+            memcpy(own->cols, desc->cols, sizeof(RowColumn) * (size_t)desc->n);
         for (int i = 0; i < own->n; i++)
             own->cols[i].name = arena_strdup(p->arena, desc->cols[i].name);
     }

@@ -200,11 +200,13 @@ session_discard(CommandContext *c, const PgQuery__DiscardStmt *s)
         statement_cache_clear();
         notify_listen(NULL, false);
         lock_release_all(true);
+        catalog_drop_temp();
+        sequence_discard();
         break;
-    case PG_QUERY__DISCARD_MODE__DISCARD_PLANS:
-        cached_plans_invalidate_all();
-        break;
-    default: break; /* TEMP and SEQUENCES: their owners listen for the setting of the session's end */
+    case PG_QUERY__DISCARD_MODE__DISCARD_PLANS: cached_plans_invalidate_all(); break;
+    case PG_QUERY__DISCARD_MODE__DISCARD_TEMP: catalog_drop_temp(); break;
+    case PG_QUERY__DISCARD_MODE__DISCARD_SEQUENCES: sequence_discard(); break;
+    default: break;
     }
 }
 

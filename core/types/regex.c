@@ -205,7 +205,7 @@ compile(Span pattern, unsigned flags, Oid collation, uint64_t hash)
         r->collation = collation;
         r->hash = hash;
         r->ctype_is_c = collation_ctype_is_c(collation);
-        r->pattern = (Span){arena_memdup(a, pattern.p, pattern.n + (pattern.n == 0)), pattern.n};
+        r->pattern = (Span){pattern.n ? arena_memdup(a, pattern.p, pattern.n) : arena_strdup(a, ""), pattern.n};
         str_init(&out, a);
         regex_translate(r->pattern, flags, r->ctype_is_c, &out, &r->shape);
         r->translated = out.data;

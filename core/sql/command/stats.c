@@ -166,7 +166,7 @@ column_result(Arena *a, RelDesc *rel, int attnum, Tuple **rows, int nrows, doubl
     r.width = ops->len > 0 ? ops->len : nonnull ? (int)(bytes / nonnull) : 0;
     if (nonnull == 0)
         return r;
-    if (ops->cmp == NULL || n == 0) {
+    if (ops->cmp == NULL || n == 0 || c->type == ANYARRAY_OID || type_sort_ops(c->type).lt == 0) { /* arrays compare only if their elements do */
         r.distinct = toowide ? -1 * (1 - r.null_fraction) : 0;
         return r;
     }

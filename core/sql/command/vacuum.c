@@ -129,7 +129,7 @@ process(CommandContext *c, Oid oid, const VacuumJob *j)
                 vacuum_heap(c->arena, t, j);
         }
     }
-    if (j->analyze && r->kind != 't') { /* vacuum itself must hold no snapshot: it would keep its own garbage alive */
+    if (j->analyze && r->kind != 't' && r->oid != CAT_PG_STATISTIC) { /* vacuum itself must hold no snapshot: it would keep its own garbage alive */
         snapshot_push_active(snapshot_latest());
         stats_analyze(c->arena, r, j->columns, j->verbose);
         snapshot_pop_active();
