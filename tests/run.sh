@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 packages="gcc g++ cmake ninja-build ccache pkg-config libc6-dev libjemalloc-dev libxxhash-dev libpg-query-dev
 libprotobuf-c-dev protobuf-c-compiler libssl-dev liblz4-dev libzstd-dev liburing-dev libicu-dev libpcre2-dev libcunit1-dev
-libbenchmark-dev tzdata procps openssl gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+libbenchmark-dev systemtap-sdt-dev tzdata procps openssl gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 postgresql-15 postgresql-client-15 libpq-dev python3 nodejs npm"
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
