@@ -19,6 +19,7 @@ run(Bench *b, int variant)
     while (bench_next(b))
         crc = variants[variant].fn(crc, buffer, (size_t)n);
     bench_use(&crc);
+    bench_items(b, 1);
     bench_bytes(b, n);
 }
 
@@ -35,6 +36,6 @@ main(int argc, char **argv)
     cpu_init();
     int n = crc32c_variants(variants, 3);
     for (int i = 0; i < n; i++)
-        cases[i] = (BenchCase){variants[i].name, fns[i], {64, 512, 8192, 1 << 20}};
-    return bench_main(argc, argv, cases, n, NULL);
+        cases[i] = (BenchCase){.name = variants[i].name, .fn = fns[i], .args = {64, 512, 8192, 1 << 20}};
+    return bench_main(argc, argv, cases, n, NULL, 0, NULL);
 }
