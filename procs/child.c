@@ -17,6 +17,7 @@
 
 #include "bufmgr/bufmgr.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/interrupt.h"
 #include "core/base/log.h"
 #include "core/base/settings.h"
@@ -145,6 +146,7 @@ child_begin(const KindRow *row, bool attach)
     interrupts_held = 0;
     interrupts_process = child_process_interrupts;
     log_identity.backend_type = row->name;
+    FAULT_SET_KIND(row->name);
     log_identity.session_start_us = (uint64_t)(clock_now() + CLOCK_PG_EPOCH_UNIX_S * 1000000);
     set_signals(row);
     prctl(PR_SET_PDEATHSIG, SIGQUIT);

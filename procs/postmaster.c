@@ -23,6 +23,7 @@
 #include "core/base/clock.h"
 #include "core/base/limits.h"
 #include "core/base/settings.h"
+#include "core/file/io.h"
 #include "core/shm/shm.h"
 #include "core/wire/wire.h"
 #include "walmgr/walmgr.h"
@@ -453,6 +454,7 @@ postmaster_main(int argc, char **argv)
     if (chdir(setting_data_directory) != 0)
         RAISE_FATAL(err_sqlstate_of_errno(errno), "could not change directory to \"%s\": %m", setting_data_directory);
     check_settings_fit();
+    IO_INIT();
 
     proc_on_exit(clean_up, NULL);
     pidfile_create(&stale_key);

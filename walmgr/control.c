@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/settings.h"
+#include "core/file/io.h"
 #include "core/file/relfile.h"
 
 #define CONTROL_PATH "global/pg_control"
@@ -33,15 +34,15 @@ ErrCode
 control_read(ControlFile *out)
 {
     char bytes[2 * CONTROL_COPY_BYTES];
-    int fd = open(CONTROL_PATH, O_RDONLY | O_CLOEXEC);
+    int fd = io_open(CONTROL_PATH, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         err_sys_set(errno, "could not open file \"%s\"", CONTROL_PATH);
         return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
     }
     memset(bytes, 0, sizeof(bytes));
-    ssize_t got = pread(fd, bytes, sizeof(bytes), 0);
+    ssize_t got = io_pread(fd, bytes, sizeof(bytes), 0);
     int saved = errno;
-    close(fd);
+    io_close(fd);
     if (got < 0) {
         err_sys_set(saved, "could not read file \"%s\"", CONTROL_PATH);
         return ERR_IO;
@@ -72,19 +73,19 @@ control_write(void)
     c->crc = control_crc(c);
     memset(bytes, 0, sizeof(bytes));
     memcpy(bytes, c, sizeof(*c));
-    int fd = open(CONTROL_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = io_open(CONTROL_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         PANIC("could not open file \"%s\": %m", CONTROL_PATH);
     off_t at = (c->generation & 1) ? CONTROL_COPY_BYTES : 0;
     errno = 0;
-    if (pwrite(fd, bytes, sizeof(bytes), at) != (ssize_t)sizeof(bytes)) {
+    if (io_pwrite(fd, bytes, sizeof(bytes), at) != (ssize_t)sizeof(bytes)) {
         if (errno == 0)
             errno = ENOSPC;
         PANIC("could not write to file \"%s\": %m", CONTROL_PATH);
     }
-    if (enable_fsync && fsync(fd) != 0)
+    if (enable_fsync && io_fsync(fd) != 0)
         PANIC("could not fsync file \"%s\": %m", CONTROL_PATH);
-    close(fd);
+    io_close(fd);
 }
 
 void

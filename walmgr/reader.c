@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/file/io.h"
+
 #define WINDOW_BYTES (256u * 1024)
 
 struct WalReader {
@@ -36,7 +38,7 @@ close_fd(void *arg)
 {
     WalReader *r = arg;
     if (r->fd >= 0)
-        close(r->fd);
+        io_close(r->fd);
     r->fd = -1;
 }
 
@@ -72,7 +74,7 @@ read_some(WalReader *r, Lsn at, char *to, size_t n)
     wal_segment_path(segment, r->timeline, path, sizeof(path));
     if (r->fd < 0 || r->fd_segment != segment) {
         close_fd(r);
-        r->fd = open(path, O_RDONLY | O_CLOEXEC);
+        r->fd = io_open(path, O_RDONLY | O_CLOEXEC);
         r->fd_segment = segment;
         if (r->fd < 0) {
             snprintf(r->why, sizeof(r->why), "could not open file \"%s\": %s", path, strerror(errno));
@@ -83,7 +85,7 @@ read_some(WalReader *r, Lsn at, char *to, size_t n)
     n = MIN(n, (size_t)(WAL_SEGMENT_BYTES - offset));
     ssize_t got;
     do
-        got = pread(r->fd, to, n, offset);
+        got = io_pread(r->fd, to, n, offset);
     while (got < 0 && errno == EINTR);
     if (got <= 0)
         snprintf(r->why, sizeof(r->why), "could not read from log segment %s, offset %u: %s", path, offset,

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/file/io.h"
 #include "core/file/relfile.h"
 
 void (*wal_segment_done_hook)(uint64_t segment, uint32_t timeline);
@@ -59,14 +60,14 @@ wal_segment_parse(const char *name, uint64_t *segment, uint32_t *timeline)
 static bool
 sync_fd(int fd)
 {
-    return !enable_fsync || fsync(fd) == 0;
+    return !enable_fsync || io_fsync(fd) == 0;
 }
 
 static bool
 write_fully(int fd, const char *p, size_t n, off_t at)
 {
     while (n > 0) {
-        ssize_t k = pwrite(fd, p, n, at);
+        ssize_t k = io_pwrite(fd, p, n, at);
         if (k < 0 && errno == EINTR)
             continue;
         if (k <= 0) {
@@ -85,7 +86,7 @@ static bool
 fill_segment(int fd)
 {
     if (!wal_init_zero) {
-        if (ftruncate(fd, WAL_SEGMENT_BYTES) != 0)
+        if (io_ftruncate(fd, WAL_SEGMENT_BYTES) != 0)
             return false;
         return sync_fd(fd);
     }
@@ -100,11 +101,11 @@ static bool
 install_file(const char *from, const char *to, bool *taken)
 {
     *taken = false;
-    int rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    int rc = io_rename_new(from, to);
     if (rc != 0 && (errno == EINVAL || errno == ENOSYS)) { /* file system without it */
-        rc = link(from, to);
+        rc = io_link(from, to);
         if (rc == 0)
-            unlink(from);
+            io_unlink(from);
     }
     if (rc != 0) {
         *taken = errno == EEXIST;
@@ -121,12 +122,12 @@ create_segment(uint64_t segment)
     bool taken = false;
     wal_segment_path(segment, wal_timeline(), path, sizeof(path));
     snprintf(temporary, sizeof(temporary), "%s/xlogtemp.%d", WAL_DIR, (int)getpid());
-    int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = io_open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     bool ok = fill_segment(fd);
     int saved = errno;
-    close(fd);
+    io_close(fd);
     if (ok) {
         ok = install_file(temporary, path, &taken) || taken;
         saved = errno;
@@ -134,7 +135,7 @@ create_segment(uint64_t segment)
             wal_checkpoint_stats.segments_added++;
     }
     if (!ok || taken)
-        unlink(temporary);
+        io_unlink(temporary);
     errno = saved;
     return ok;
 }
@@ -157,13 +158,13 @@ open_segment(uint64_t segment, struct OpenSegment *slot)
     if (slot->fd >= 0 && slot->segment == segment)
         return slot->fd;
     if (slot->fd >= 0)
-        close(slot->fd);
+        io_close(slot->fd);
     wal_segment_path(segment, wal_timeline(), path, sizeof(path));
-    slot->fd = open(path, open_flags());
+    slot->fd = io_open(path, open_flags());
     if (slot->fd < 0 && errno == ENOENT) {
         if (!create_segment(segment))
             PANIC("could not create file \"%s\": %m", path);
-        slot->fd = open(path, open_flags());
+        slot->fd = io_open(path, open_flags());
     }
     if (slot->fd < 0)
         PANIC("could not open file \"%s\": %m", path);
@@ -182,7 +183,7 @@ wal_segment_close(void)
 {
     for (size_t i = 0; i < COUNT_OF(open_segments); i++) {
         if (open_segments[i].fd >= 0)
-            close(open_segments[i].fd);
+            io_close(open_segments[i].fd);
         open_segments[i].fd = -1;
     }
 }
@@ -211,7 +212,7 @@ wal_segment_sync(uint64_t segment)
     struct OpenSegment *slot = open_segments[0].fd >= 0 && open_segments[0].segment == segment
                                    ? &open_segments[0] : &open_segments[1];
     int fd = open_segment(segment, slot);
-    int rc = wal_sync_method == WAL_SYNC_FSYNC ? fsync(fd) : fdatasync(fd);
+    int rc = wal_sync_method == WAL_SYNC_FSYNC ? io_fsync(fd) : io_fdatasync(fd);
     if (rc != 0) {
         int saved = errno;
         char name[40];
@@ -229,12 +230,12 @@ wal_segment_load_block(Lsn at)
     if (first == at)
         return;
     wal_segment_path(wal_segment_of(at), wal_timeline(), path, sizeof(path));
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = io_open(path, O_RDONLY | O_CLOEXEC);
     ssize_t want = (ssize_t)(at - first);
-    if (fd < 0 || pread(fd, wal_ring + (first & wal_ring_mask), (size_t)want,
+    if (fd < 0 || io_pread(fd, wal_ring + (first & wal_ring_mask), (size_t)want,
                         (off_t)(first % WAL_SEGMENT_BYTES)) != want)
         PANIC("could not read file \"%s\": %m", path);
-    close(fd);
+    io_close(fd);
 }
 
 void
@@ -293,7 +294,7 @@ retire_segment(const char *name, uint64_t *free_number, uint64_t ceiling)
                 break;
         }
     }
-    if (unlink(path) != 0)
+    if (io_unlink(path) != 0)
         LOG("could not remove file \"%s\": %m", path);
     else
         wal_checkpoint_stats.segments_removed++;
@@ -333,7 +334,7 @@ zero_tail(Lsn end, uint32_t timeline)
 {
     char path[MAX_PATH_BYTES];
     wal_segment_path(wal_segment_of(end), timeline, path, sizeof(path));
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = io_open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return; /* the log ended exactly at the end of the last file */
     if (fd < 0)
@@ -346,7 +347,7 @@ zero_tail(Lsn end, uint32_t timeline)
     }
     if (!sync_fd(fd))
         PANIC("could not fsync file \"%s\": %m", path);
-    close(fd);
+    io_close(fd);
 }
 
 void
@@ -364,7 +365,7 @@ wal_segments_clean_tail(Lsn end, uint32_t timeline)
         if (!wal_segment_parse(e->d_name, &segment, &file_timeline) || segment <= wal_segment_of(end))
             continue;
         snprintf(path, sizeof(path), "%s/%s", WAL_DIR, e->d_name);
-        if (unlink(path) != 0)
+        if (io_unlink(path) != 0)
             PANIC("could not remove file \"%s\": %m", path);
     }
     closedir(d);
@@ -383,7 +384,7 @@ wal_segments_remove_temporary(void)
         if (strncmp(e->d_name, "xlogtemp.", 9) != 0)
             continue;
         snprintf(path, sizeof(path), "%s/%s", WAL_DIR, e->d_name);
-        unlink(path);
+        io_unlink(path);
     }
     closedir(d);
 }
@@ -396,11 +397,11 @@ wal_segments_sync_from(Lsn redo, uint32_t timeline)
         return;
     for (uint64_t s = wal_segment_of(redo);; s++) {
         wal_segment_path(s, timeline, path, sizeof(path));
-        int fd = open(path, O_RDWR | O_CLOEXEC);
+        int fd = io_open(path, O_RDWR | O_CLOEXEC);
         if (fd < 0)
             return;
-        if (fsync(fd) != 0)
+        if (io_fsync(fd) != 0)
             PANIC("could not fsync file \"%s\": %m", path);
-        close(fd);
+        io_close(fd);
     }
 }

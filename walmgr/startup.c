@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/file/io.h"
 #include "core/file/relfile.h"
 
 static const char *
@@ -44,7 +45,7 @@ allow_insertions(bool allow)
 static void
 make_directory(const char *path)
 {
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    if (io_mkdir(path, 0700) != 0 && errno != EEXIST)
         RAISE_FATAL(SQLSTATE_IO_ERROR, "could not create directory \"%s\": %m", path);
 }
 
@@ -188,15 +189,15 @@ sync_one(const char *path, const struct stat *st, int type, struct FTW *where)
 {
     if (type != FTW_D && !(type == FTW_F && S_ISREG(st->st_mode))) /* no sockets, no pipes */
         return 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = io_open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         if (errno != ENOENT && errno != EACCES)
             LOG("could not open file \"%s\": %m", path);
         return 0;
     }
-    if (fsync(fd) != 0 && errno != EINVAL && errno != EBADF && errno != EROFS)
+    if (io_fsync(fd) != 0 && errno != EINVAL && errno != EBADF && errno != EROFS)
         RAISE_FATAL(SQLSTATE_IO_ERROR, "could not fsync file \"%s\": %m", path);
-    close(fd);
+    io_close(fd);
     return 0;
 }
 
@@ -210,10 +211,10 @@ sync_data_directory(void)
     if (!enable_fsync)
         return;
     if (recovery_init_sync_method == RECOVERY_SYNC_SYNCFS) {
-        int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || syncfs(fd) != 0)
+        int fd = io_open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || io_syncfs(fd) != 0)
             RAISE_FATAL(SQLSTATE_IO_ERROR, "could not synchronize file system for file \".\": %m");
-        close(fd);
+        io_close(fd);
         /* tablespaces and pg_wal may be other file systems */
         nftw("pg_tblspc", sync_one, 32, 0);
         nftw(WAL_DIR, sync_one, 32, 0);

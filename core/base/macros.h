@@ -59,7 +59,7 @@ static inline void store_be64(void *p, uint64_t v) { store_u64(p, __builtin_bswa
 
 /*
  * A named place where a test build can inject a crash or an error; nothing in release builds.
- * Test builds read POSTHASTE_FAULT=name:action[:count] (action: crash, error, sleep).
+ * Who arms it, and what it may do: core/base/fault.h.
  */
 #ifdef ENABLE_FAULT_POINTS
 void fault_point_hit(const char *name);

@@ -16,6 +16,7 @@
 
 #include "core/base/interrupt.h"
 #include "core/file/file_internal.h"
+#include "core/file/io.h"
 
 #define COPY_CHUNK_BYTES (64u * 1024)
 
@@ -26,7 +27,7 @@ file_sync_fd(int fd, const char *path)
         return ERR_OK;
     int failed;
     do
-        failed = fsync(fd);
+        failed = io_fsync(fd);
     while (failed != 0 && errno == EINTR);
     return failed == 0 ? ERR_OK : file_error(errno, "could not fsync file \"%s\"", path);
 }
@@ -35,7 +36,7 @@ ErrCode
 file_sync_path(const char *path)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = io_open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return file_error(errno, "could not open file \"%s\"", path);
@@ -43,7 +44,7 @@ file_sync_path(const char *path)
     /* Some file systems refuse to sync directories; they do not need it. */
     if (rc != ERR_OK && (err_sys()->errnum == EBADF || err_sys()->errnum == EINVAL) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         rc = ERR_OK;
-    close(fd);
+    io_close(fd);
     return rc;
 }
 
@@ -59,7 +60,7 @@ write_all(int fd, const void *bytes, size_t n, const char *path)
     const char *p = bytes;
 
     while (n > 0) {
-        ssize_t put = write(fd, p, n);
+        ssize_t put = io_write(fd, p, n);
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
@@ -91,18 +92,18 @@ file_replace_durable(const char *path, const void *bytes, size_t n)
 
     if (snprintf(temp, sizeof(temp), "%s.tmp", path) >= (int)sizeof(temp))
         return file_error(ENAMETOOLONG, "could not create file \"%s\"", path);
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = io_open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return file_error(errno, "could not create file \"%s\"", temp);
     ErrCode rc = write_all(fd, bytes, n, temp);
     if (rc == ERR_OK)
         rc = file_sync_fd(fd, temp);
-    if (close(fd) != 0 && rc == ERR_OK)
+    if (io_close(fd) != 0 && rc == ERR_OK)
         rc = file_error(errno, "could not close file \"%s\"", temp);
-    if (rc == ERR_OK && rename(temp, path) != 0)
+    if (rc == ERR_OK && io_rename(temp, path) != 0)
         rc = file_error(errno, "could not rename file \"%s\" to \"%s\"", temp, path);
     if (rc != ERR_OK) {
-        unlink(temp);
+        io_unlink(temp);
         return rc;
     }
     parent_dir(path, dir, sizeof(dir));
@@ -113,7 +114,7 @@ ErrCode
 file_read_all(const char *path, Arena *a, char **out, size_t *n)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = io_open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         int saved = errno;
@@ -122,7 +123,7 @@ file_read_all(const char *path, Arena *a, char **out, size_t *n)
     }
     if (fstat(fd, &st) != 0) {
         ErrCode rc = file_error(errno, "could not stat file \"%s\"", path);
-        close(fd);
+        io_close(fd);
         return rc;
     }
     size_t cap = st.st_size > 0 ? (size_t)st.st_size : 4096, have = 0;
@@ -132,19 +133,19 @@ file_read_all(const char *path, Arena *a, char **out, size_t *n)
             buf = arena_realloc(a, buf, cap + 1, cap * 2 + 1);
             cap *= 2;
         }
-        ssize_t got = read(fd, buf + have, cap - have);
+        ssize_t got = io_read(fd, buf + have, cap - have);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
             ErrCode rc = file_error(errno, "could not read file \"%s\"", path);
-            close(fd);
+            io_close(fd);
             return rc;
         }
         if (got == 0)
             break;
         have += (size_t)got;
     }
-    close(fd);
+    io_close(fd);
     buf[have] = '\0';
     *out = buf;
     *n = have;
@@ -164,7 +165,7 @@ copy_bytes(int in, int out, const char *from, const char *to)
         if (interrupts_pending & (INTERRUPT_CANCEL | INTERRUPT_TERMINATE))
             return ERR_INTERRUPTED;
         if (in_kernel) {
-            got = copy_file_range(in, NULL, out, NULL, 64u << 20, 0);
+            got = io_copy_range(in, NULL, out, NULL, 64u << 20, 0);
             if (got < 0 && errno != EINTR && errno != ENOSPC && errno != EDQUOT && errno != EIO) {
                 in_kernel = false; /* EXDEV, ENOSYS, EOPNOTSUPP ...: copy by hand from where it stands */
                 continue;
@@ -172,7 +173,7 @@ copy_bytes(int in, int out, const char *from, const char *to)
             if (got < 0 && errno != EINTR)
                 return file_error(errno, "could not write to file \"%s\"", to);
         } else {
-            got = read(in, chunk, sizeof(chunk));
+            got = io_read(in, chunk, sizeof(chunk));
             if (got < 0 && errno != EINTR)
                 return file_error(errno, "could not read file \"%s\"", from);
             if (got > 0) {
@@ -189,20 +190,20 @@ copy_bytes(int in, int out, const char *from, const char *to)
 static ErrCode
 copy_file(const char *from, const char *to)
 {
-    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int in = io_open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return file_error(errno, "could not open file \"%s\"", from);
-    int out = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int out = io_open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0) {
         ErrCode rc = file_error(errno, "could not create file \"%s\"", to);
-        close(in);
+        io_close(in);
         return rc;
     }
     ErrCode rc = copy_bytes(in, out, from, to);
     if (rc == ERR_OK)
         rc = file_sync_fd(out, to);
-    close(in);
-    if (close(out) != 0 && rc == ERR_OK)
+    io_close(in);
+    if (io_close(out) != 0 && rc == ERR_OK)
         rc = file_error(errno, "could not close file \"%s\"", to);
     return rc;
 }
@@ -213,7 +214,7 @@ relfile_copy_dir(const char *from, const char *to)
     char source[MAX_PATH_BYTES], target[MAX_PATH_BYTES];
     ErrCode rc = ERR_OK;
 
-    if (mkdir(to, 0700) != 0)
+    if (io_mkdir(to, 0700) != 0)
         return file_error(errno, "could not create directory \"%s\"", to);
     DIR *dir = opendir(from);
     if (!dir)
@@ -261,13 +262,13 @@ remove_tree(const char *path, int depth)
             rc = errno == ENOENT ? ERR_OK : file_error(errno, "could not stat file \"%s\"", child);
         else if (S_ISDIR(st.st_mode))
             rc = depth > 16 ? file_error(ELOOP, "could not remove directory \"%s\"", child) : remove_tree(child, depth + 1);
-        else if (unlink(child) != 0 && errno != ENOENT)
+        else if (io_unlink(child) != 0 && errno != ENOENT)
             rc = file_error(errno, "could not remove file \"%s\"", child);
         if (rc != ERR_OK)
             result = rc;
     }
     closedir(dir);
-    if (result == ERR_OK && rmdir(path) != 0 && errno != ENOENT)
+    if (result == ERR_OK && io_rmdir(path) != 0 && errno != ENOENT)
         result = file_error(errno, "could not remove directory \"%s\"", path);
     return result;
 }

@@ -19,6 +19,7 @@
 
 #include "core/base/hash.h"
 #include "core/file/file_internal.h"
+#include "core/file/io.h"
 #include "core/shm/shm.h"
 #include "lockmgr/lockmgr.h"
 
@@ -297,7 +298,7 @@ fsyncq_unlink_pending(void)
             break;
         char path[MAX_PATH_BYTES];
         relfile_path(r, FORK_MAIN, 0, path, sizeof(path));
-        if (unlink(path) != 0 && errno != ENOENT)
+        if (io_unlink(path) != 0 && errno != ENOENT)
             REPORT(LEVEL_WARNING, SQLSTATE_IO_ERROR, err_message("could not remove file \"%s\": %s", path, strerror(errno)));
         removed = true;
     }

@@ -23,6 +23,7 @@
 #include "core/base/hash.h"
 #include "core/base/settings.h"
 #include "core/file/file_internal.h"
+#include "core/file/io.h"
 #include "core/shm/proc.h"
 
 #define SPC_DEFAULT 1663u
@@ -206,7 +207,7 @@ cache_close(int32_t i)
         link = &cache.files[*link].hash_next;
     *link = c->hash_next;
     lru_unlink(i);
-    close(c->fd);
+    io_close(c->fd);
     c->fd = -1;
     c->hash_next = cache.free_head;
     cache.free_head = i;
@@ -236,7 +237,7 @@ static int
 open_retry(const char *path, int flags)
 {
     for (;;) {
-        int fd = open(path, flags | O_CLOEXEC, FILE_MODE);
+        int fd = io_open(path, flags | O_CLOEXEC, FILE_MODE);
         if (fd >= 0)
             return fd;
         if (errno == EINTR)
@@ -327,7 +328,7 @@ make_parent_dirs(const char *path)
     snprintf(dir, sizeof(dir), "%s", path);
     for (char *slash = strchr(dir, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        mkdir(dir, DIR_MODE);
+        io_mkdir(dir, DIR_MODE);
         *slash = '/';
     }
 }
@@ -435,8 +436,8 @@ read_run(RelLocator r, ForkNo f, BlockNo first, void *const *pages, int n)
     for (int i = 0; i < n; i++)
         iov[i] = (struct iovec){pages[i], PAGE_BYTES};
     while (done < total) {
-        ssize_t got = count == 1 ? pread(fd, rest->iov_base, rest->iov_len, offset + (off_t)done)
-                                 : preadv(fd, rest, count, offset + (off_t)done);
+        ssize_t got = count == 1 ? io_pread(fd, rest->iov_base, rest->iov_len, offset + (off_t)done)
+                                 : io_preadv(fd, rest, count, offset + (off_t)done);
         if (got < 0 && errno == EINTR)
             continue;
         BlockNo at = first + (BlockNo)(done / PAGE_BYTES);
@@ -473,8 +474,8 @@ write_run(RelLocator r, ForkNo f, BlockNo first, const void *const *pages, int n
     for (int i = 0; i < n; i++)
         iov[i] = (struct iovec){(void *)(uintptr_t)pages[i], PAGE_BYTES};
     while (done < total) {
-        ssize_t put = count == 1 ? pwrite(fd, rest->iov_base, rest->iov_len, offset + (off_t)done)
-                                 : pwritev(fd, rest, count, offset + (off_t)done);
+        ssize_t put = count == 1 ? io_pwrite(fd, rest->iov_base, rest->iov_len, offset + (off_t)done)
+                                 : io_pwritev(fd, rest, count, offset + (off_t)done);
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0) {
@@ -543,7 +544,7 @@ extend_by_fallocate(RelLocator r, ForkNo f, BlockNo first, uint32_t n, ErrCode *
         return true;
     }
     do
-        failed = posix_fallocate(fd, (off_t)(first % REL_SEGMENT_PAGES) * (off_t)PAGE_BYTES, (off_t)n * (off_t)PAGE_BYTES);
+        failed = io_fallocate(fd, (off_t)(first % REL_SEGMENT_PAGES) * (off_t)PAGE_BYTES, (off_t)n * (off_t)PAGE_BYTES);
     while (failed == EINTR);
     if (failed == EINVAL || failed == EOPNOTSUPP)
         return false;
@@ -603,7 +604,7 @@ relfile_truncate(RelLocator r, ForkNo f, BlockNo blocks)
         rc = segment_open_existing(key, &fd);
         if (rc != ERR_OK)
             return rc;
-        if (ftruncate(fd, (off_t)keep * (off_t)PAGE_BYTES) != 0) {
+        if (io_ftruncate(fd, (off_t)keep * (off_t)PAGE_BYTES) != 0) {
             char path[MAX_PATH_BYTES];
             int saved = errno;
             key_path(key, path, sizeof(path));
@@ -681,9 +682,9 @@ relfile_sync(RelLocator r, ForkNo f)
 static ErrCode
 remove_file(const char *path, bool keep_name)
 {
-    if (truncate(path, 0) != 0 && errno != ENOENT)
+    if (io_truncate(path, 0) != 0 && errno != ENOENT)
         return file_error(errno, "could not truncate file \"%s\"", path);
-    if (!keep_name && unlink(path) != 0 && errno != ENOENT)
+    if (!keep_name && io_unlink(path) != 0 && errno != ENOENT)
         return file_error(errno, "could not remove file \"%s\"", path);
     return ERR_OK;
 }

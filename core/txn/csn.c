@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/file/io.h"
 #include "core/txn/txn_internal.h"
 
 #define SPILL_DIR "pg_csn"
@@ -63,12 +64,12 @@ spill_open(Xid xid, bool create)
     char path[64];
 
     if (fd >= 0 && (fd_segment != segment || fd_generation != generation)) {
-        close(fd);
+        io_close(fd);
         fd = -1;
     }
     if (fd < 0) {
         snprintf(path, sizeof path, SPILL_DIR "/%08llX", (unsigned long long)segment);
-        fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+        fd = io_open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
         fd_segment = segment;
         fd_generation = generation;
     }
@@ -81,7 +82,7 @@ spill_write(Xid xid, uint64_t word)
 {
     int fd = spill_open(xid, true);
 
-    if (fd < 0 || pwrite(fd, &word, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8) != 8)
+    if (fd < 0 || io_pwrite(fd, &word, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8) != 8)
         PANIC("could not write to \"" SPILL_DIR "\": %m");
     if (xid >= atomic_load_explicit(&txn_shared->spill_high, memory_order_relaxed))
         /* release: pairs with the acquire in csn_old_word; the word is in the file before */
@@ -97,7 +98,7 @@ spill_read(Xid xid)
 
     if (fd < 0)
         return 0;
-    if (pread(fd, &w, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8) != 8)
+    if (io_pread(fd, &w, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8) != 8)
         return 0;
     return w;
 }
@@ -120,7 +121,7 @@ spill_remove(Xid below)
         if (below != UINT64_MAX && (segment + 1) * SPILL_SEGMENT_WORDS > below)
             continue;
         snprintf(path, sizeof path, SPILL_DIR "/%s", e->d_name);
-        (void)unlink(path);
+        (void)io_unlink(path);
     }
     closedir(d);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/hash.h"
+#include "core/file/io.h"
 #include "core/file/relfile.h"
 #include "walmgr/walmgr.h"
 
@@ -107,7 +108,7 @@ page_load(const Slru *s, uint64_t no, char *p)
     ssize_t got;
 
     segment_path(s, no / SLRU_SEGMENT_PAGES, path, sizeof path);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = io_open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         if (errno != ENOENT) {
             err_sys_set(errno, "could not open file \"%s\"", path);
@@ -116,13 +117,13 @@ page_load(const Slru *s, uint64_t no, char *p)
         memset(p, 0, PAGE_BYTES);
         return true;
     }
-    got = pread(fd, p, PAGE_BYTES, (off_t)(no % SLRU_SEGMENT_PAGES) * PAGE_BYTES);
+    got = io_pread(fd, p, PAGE_BYTES, (off_t)(no % SLRU_SEGMENT_PAGES) * PAGE_BYTES);
     if (got < 0) {
         err_sys_set(errno, "could not read file \"%s\"", path);
-        close(fd);
+        io_close(fd);
         return false;
     }
-    close(fd);
+    io_close(fd);
     if (got < (ssize_t)PAGE_BYTES)
         memset(p + got, 0, PAGE_BYTES - (size_t)got);
     /* A page that was never written is all zeros, its checksum field too. */
@@ -245,7 +246,7 @@ write_all(int fd, const void *p, size_t n, off_t at, const char *path)
     const char *c = p;
 
     while (n > 0) {
-        ssize_t w = pwrite(fd, c, n, at);
+        ssize_t w = io_pwrite(fd, c, n, at);
 
         if (w < 0) {
             if (errno == EINTR)
@@ -261,14 +262,14 @@ write_all(int fd, const void *p, size_t n, off_t at, const char *path)
 static void
 sync_fd(int fd, const char *path)
 {
-    if (enable_fsync && fdatasync(fd) != 0)
+    if (enable_fsync && io_fdatasync(fd) != 0)
         PANIC("could not fsync file \"%s\": %m", path);
 }
 
 static int
 open_or_panic(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = io_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     if (fd < 0)
         PANIC("could not open file \"%s\": %m", path);
@@ -299,7 +300,7 @@ pages_write_home(const Slru *s, const uint64_t *page, const char *bytes, int n)
                 done[k] = true;
             }
         sync_fd(fd, path);
-        close(fd);
+        io_close(fd);
     }
     if (created && file_sync_dir(s->dir) != ERR_OK)
         PANIC("could not fsync directory \"%s\"", s->dir);
@@ -332,7 +333,7 @@ pages_write(const Slru *s, const uint64_t *page, char *bytes, int n)
     write_all(fd, &d, sizeof d, 0, path);
     sync_fd(fd, path);
     pages_write_home(s, page, bytes, n);
-    close(fd);
+    io_close(fd);
 }
 
 /* Copies up to FLUSH_PAGES dirty pages from slot *cursor on. */
@@ -399,7 +400,7 @@ slru_flush(Slru *s)
 void
 slru_bootstrap(const char *dir)
 {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+    if (io_mkdir(dir, 0700) != 0 && errno != EEXIST)
         RAISE(SQLSTATE_IO_ERROR, "could not create directory \"%s\": %m", dir);
 }
 
@@ -441,7 +442,7 @@ slru_truncate(Slru *s, uint64_t first_kept_page)
             (segment + 1) * SLRU_SEGMENT_PAGES > first_kept_page)
             continue;
         snprintf(path, sizeof path, "%s/%s", s->dir, e->d_name);
-        if (unlink(path) != 0)
+        if (io_unlink(path) != 0)
             LOG("could not remove file \"%s\": %m", path);
     }
     closedir(d);
