@@ -333,6 +333,30 @@ type_is_hashable(Oid type)
     return elem == 0 || type_is_hashable(type_base(elem, NULL));
 }
 
+/* A row type has an order, equality and hash if all its columns have. */
+static void
+limit_by_columns(Oid row_type, TypeSortOps *ops)
+{
+    Datum key = oid_datum(type_info(row_type)->rel);
+    CatScan *s = cat_scan_begin(CAT_PG_ATTRIBUTE, IDX_PG_ATTRIBUTE_RELID_ATTNUM_INDEX, 1, &key);
+    Oid types[MAX_COLUMNS];
+    const CatRow *r;
+    int n = 0;
+
+    while ((r = cat_scan_next(s)) != NULL && n < MAX_COLUMNS)
+        if (datum_int16(cat_val(r, PG_ATTRIBUTE_ATTNUM)) > 0 && !cat_bool(r, PG_ATTRIBUTE_ATTISDROPPED))
+            types[n++] = cat_oid(r, PG_ATTRIBUTE_ATTTYPID);
+    cat_scan_end(s);
+    for (int i = 0; i < n; i++) {
+        TypeSortOps one = type_sort_ops(types[i]);
+
+        ops->lt = one.lt ? ops->lt : 0;
+        ops->gt = one.gt ? ops->gt : 0;
+        ops->eq = one.eq ? ops->eq : 0;
+        ops->hashable &= one.hashable;
+    }
+}
+
 TypeSortOps
 type_sort_ops(Oid type)
 {
@@ -357,7 +381,10 @@ type_sort_ops(Oid type)
         /* An operator of a family not in the tree orders nothing. */
         if (!builtin_op_info(ops.lt) || !builtin_op_info(ops.eq) || !builtin_op_info(ops.gt))
             return (TypeSortOps){0, 0, 0, false};
-        ops.hashable = type_is_hashable(base);
+        /* What an anonymous record holds is known at run time only: sorting is possible more often. */
+        ops.hashable = base != RECORD_OID && type_is_hashable(base);
+        if (type_info(base)->typtype == 'c')
+            limit_by_columns(base, &ops);
     } else {
         const OpClassDef *h = default_class(base, AM_HASH);
 
