@@ -80,6 +80,9 @@ int push_range_entry(Scope *s, RangeEntry *e);
 Expr *analyze_column_ref(Scope *s, const PgQuery__ColumnRef *c);
 void expand_star(Scope *s, const PgQuery__ColumnRef *c, List *targets_out);
 NsItem *find_ns_item(Scope *s, const char *schema, const char *name, int *levels_up, int location);
+/* missing.c */
+NORETURN void column_missing(Scope *s, const char *relname, const char *name, int location);
+NORETURN void relation_missing(Scope *s, const char *schema, const char *name, int location);
 /* targets.c */
 List *analyze_targets(Scope *s, PNode **items, size_t n, ExprKind kind);
 char *figure_column_name(const PNode *n);

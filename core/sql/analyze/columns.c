@@ -1,8 +1,6 @@
 /*
  * Column references: from names to Vars, through the levels of the query.
  */
-#include <stdlib.h>
-
 #include "core/sql/analyze/analyze_internal.h"
 
 void
@@ -148,102 +146,6 @@ find_ns_item(Scope *s, const char *schema, const char *name, int *levels_up, int
             return found;
     }
     return NULL;
-}
-
-/* A hint for a misspelt column: the closest visible name, if close enough. */
-static int
-edit_distance(const char *a, const char *b, int limit)
-{
-    int n = (int)strlen(a), m = (int)strlen(b);
-    if (n > 63 || m > 63 || abs(n - m) > limit)
-        return limit + 1;
-    int row[65];
-    for (int j = 0; j <= m; j++)
-        row[j] = j;
-    for (int i = 1; i <= n; i++) {
-        int prev = row[0];
-        row[0] = i;
-        for (int j = 1; j <= m; j++) {
-            int cur = row[j];
-            int sub = prev + (a[i - 1] != b[j - 1]);
-            row[j] = MIN(MIN(row[j] + 1, row[j - 1] + 1), sub);
-            prev = cur;
-        }
-    }
-    return row[m];
-}
-
-static NORETURN void
-column_missing(Scope *s, const char *relname, const char *name, int location)
-{
-    StrBuf hint;
-    str_init(&hint, s->arena);
-    int best = INT32_MAX, count = 0;
-    const char *first = NULL, *second = NULL, *first_rel = NULL, *second_rel = NULL;
-    for (Scope *p = s; p != NULL; p = p->parent)
-        for (int i = 0; i < list_count(p->ns); i++) {
-            NsItem *it = p->ns->items[i];
-            if (it->name == NULL || it->entry == NULL)
-                continue;
-            int rel_penalty = relname ? edit_distance(relname, it->name, 3) : 0;
-            for (int c = 0; c < it->ncols; c++) {
-                const char *col = it->cols[c].name;
-                if (col == NULL || col[0] == '\0')
-                    continue;
-                int limit = 3;
-                int d = edit_distance(name, col, limit) + rel_penalty;
-                if (d > limit || d > (int)strlen(name) / 2)
-                    continue;
-                if (d < best) {
-                    best = d;
-                    count = 1;
-                    first = col;
-                    first_rel = it->name;
-                } else if (d == best) {
-                    if (++count == 2) {
-                        second = col;
-                        second_rel = it->name;
-                    }
-                }
-            }
-        }
-    /* A column of that very name exists but cannot be seen from here. */
-    if (count == 1)
-        str_printf(&hint, "Perhaps you meant to reference the column \"%s.%s\".", first_rel, first);
-    else if (count == 2)
-        str_printf(&hint, "Perhaps you meant to reference the column \"%s.%s\" or the column \"%s.%s\".", first_rel, first, second_rel, second);
-    err_start(LEVEL_ERROR, SQLSTATE_UNDEFINED_COLUMN, __FILE__, __LINE__, __func__);
-    if (relname)
-        err_message("column %s.%s does not exist", relname, name);
-    else
-        err_message("column \"%s\" does not exist", name);
-    if (hint.len)
-        err_hint("%s", hint.data);
-    err_position(location);
-    err_throw();
-}
-
-static NORETURN void
-relation_missing(Scope *s, const char *schema, const char *name, int location)
-{
-    /* A table of the query that hides behind an alias, or stands in another part of it. */
-    for (Scope *p = s; p != NULL; p = p->parent)
-        for (int i = 0; i < list_count(p->query->range_table); i++) {
-            RangeEntry *e = p->query->range_table->items[i];
-            if (e->kind == RANGE_RELATION && e->alias != NULL && schema == NULL) {
-                RelDesc *r = rel_cached(e->rel);
-                if (r && strcmp(r->name, name) == 0)
-                    RAISE_ERR(SQLSTATE_UNDEFINED_TABLE, err_message("invalid reference to FROM-clause entry for table \"%s\"", name),
-                              err_hint("Perhaps you meant to reference the table alias \"%s\".", e->eref), err_position(location));
-            }
-            if (e->eref && strcmp(e->eref, name) == 0 && e->kind != RANGE_JOIN)
-                RAISE_ERR(SQLSTATE_UNDEFINED_TABLE, err_message("invalid reference to FROM-clause entry for table \"%s\"", name),
-                          err_hint("There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", name),
-                          err_position(location));
-        }
-    if (schema)
-        RAISE_AT(SQLSTATE_UNDEFINED_TABLE, location, "missing FROM-clause entry for table \"%s\"", name);
-    RAISE_AT(SQLSTATE_UNDEFINED_TABLE, location, "missing FROM-clause entry for table \"%s\"", name);
 }
 
 static Expr *

@@ -519,7 +519,7 @@ analyze_set_operation(Scope *s, const PgQuery__SelectStmt *st)
         RAISE_ERR(SQLSTATE_FEATURE_NOT_SUPPORTED, err_message("invalid UNION/INTERSECT/EXCEPT ORDER BY clause"),
                   err_detail("Only result column names can be used, not expressions or functions."),
                   err_hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause."),
-                  err_position(((TargetEntry *)q->targets->items[before])->expr->location));
+                  err_position(expr_location(((TargetEntry *)q->targets->items[before])->expr)));
     q->limit_option = st->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES ? LIMIT_WITH_TIES : LIMIT_COUNT;
     q->limit_offset = analyze_limit(s, st->limit_offset, EK_OFFSET, "OFFSET", LIMIT_COUNT);
     q->limit_count = analyze_limit(s, st->limit_count, EK_LIMIT, "LIMIT", q->limit_option);
@@ -659,6 +659,8 @@ sql_analyze_expr(Arena *a, const PNode *raw, RelDesc *rel, const char *text, con
     if (rel)
         list_push(s->ns, add_relation(s, rel, NULL, NULL, true, 0));
     Expr *e = analyze_expr(s, raw, k);
+    if (k == EK_COPY_WHERE)
+        e = coerce_to_boolean(s, e, "WHERE");
     assign_collations_expr(a, e);
     return e;
 }
