@@ -76,10 +76,11 @@ simple_query(const char *text)
     /* The tree lives in an arena of its own, since a single statement may be kept. */
     CachedPlan *keep = cached_plan_new("statement");
     List *raws = NULL;
+    bool noticed = false;
     ERR_TRY
     {
         char *copy = arena_strdup(keep->arena, text);
-        raws = sql_parse(keep->arena, copy);
+        raws = sql_parse_aloud(keep->arena, copy, &noticed);
         if (raws->count == 1)
             cached_plan_init(keep, copy, raws->items[0], NULL, 0, false);
         else
@@ -104,7 +105,8 @@ simple_query(const char *text)
     {
         if (!multi) {
             run_simple(keep, NULL, false, true);
-            statement_cache_store(text, keep);
+            if (!noticed) /* a cached text is not lexed again */
+                statement_cache_store(text, keep);
         } else {
             for (int i = 0; i < raws->count; i++)
                 run_one_of(keep->text, raws->items[i], i == raws->count - 1);
@@ -140,7 +142,8 @@ extended_parse(void)
         xact_start_command();
         if (name[0] == '\0')
             prepared_set_unnamed(NULL);
-        List *raws = sql_parse(p->arena, text);
+        bool noticed;
+        List *raws = sql_parse_aloud(p->arena, text, &noticed);
         if (raws->count > 1)
             RAISE(SQLSTATE_SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement");
         RawStmt *raw = raws->count ? raws->items[0] : NULL;

@@ -230,7 +230,7 @@ make_lifted(const Lifted *l)
             char kind = literal_kind(&l->lits[i]);
             types[i] = kind == 's' ? 0 : kind == 'l' ? INT8_OID : INT4_OID;
         }
-        if (raws->count == 1) {
+        if (raws->count == 1 && !sql_has_notices(text)) {
             cached_plan_init(p, text, raws->items[0], types, l->n, true);
             cached_plan_ready(p);
             bool known = p->params.count == l->n;

@@ -14,6 +14,9 @@
 typedef struct RawStmt { PgQuery__Node *node; int location, len; } RawStmt;
 /* Statements of a text, in the arena. Raises 42601 with position and PostgreSQL's message. */
 List *sql_parse(Arena *a, const char *text);
+/* The same for a text as the client sent it: reports notices of the lexer too (names cut to 63 bytes). */
+List *sql_parse_aloud(Arena *a, const char *text, bool *noticed);
+bool sql_has_notices(const char *text); /* sql_parse_aloud would report some */
 const char *sql_command_tag(const PgQuery__Node *stmt); /* "CREATE TABLE", "SELECT" ... */
 bool sql_is_transaction_exit(const PgQuery__Node *stmt); /* allowed in an aborted transaction */
 bool sql_needs_snapshot(const PgQuery__Node *stmt);

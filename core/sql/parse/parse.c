@@ -6,57 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/sql/sql.h"
+#include "core/sql/parse/parse_internal.h"
 
-static void *
-arena_pb_alloc(void *data, size_t bytes)
+void *
+parse_alloc(void *data, size_t bytes)
 {
     return arena_alloc(data, bytes);
 }
 
-static void
-arena_pb_free(void *data, void *p)
+void
+parse_free(void *data, void *p)
 {
     (void)data;
     (void)p; /* the arena frees */
-}
-
-/* libpg_query counts the error position in characters from 1. */
-static int
-byte_offset_of_char(const char *text, int char_number)
-{
-    const char *p = text;
-    for (int i = 1; i < char_number && *p; i++)
-        p += utf8_char_bytes((unsigned char)*p);
-    return (int)(p - text);
-}
-
-/* The library drops the SQLSTATE; nearly all its errors are syntax errors, the rest are told by text. */
-static uint32_t
-state_of_message(const char *m)
-{
-    static const struct {
-        const char *part;
-        uint32_t state;
-    } table[] = {
-        {"not supported", SQLSTATE_FEATURE_NOT_SUPPORTED},
-        {"not implemented", SQLSTATE_FEATURE_NOT_SUPPORTED},
-        {"stack depth limit exceeded", SQLSTATE_STATEMENT_TOO_COMPLEX},
-        {"memory exhausted", SQLSTATE_OUT_OF_MEMORY},
-        {"out of memory", SQLSTATE_OUT_OF_MEMORY},
-        {"invalid Unicode", SQLSTATE_SYNTAX_ERROR},
-        {"invalid byte sequence", SQLSTATE_CHARACTER_NOT_IN_REPERTOIRE},
-        {"unsafe use of string constant", SQLSTATE_FEATURE_NOT_SUPPORTED},
-        {"unsafe use of \\' in a string literal", SQLSTATE_NONSTANDARD_USE_OF_ESCAPE_CHARACTER},
-        {"frame starting from", SQLSTATE_WINDOWING_ERROR},
-        {"frame start cannot be", SQLSTATE_WINDOWING_ERROR},
-        {"frame end cannot be", SQLSTATE_WINDOWING_ERROR},
-        {"precision for type float", SQLSTATE_INVALID_PARAMETER_VALUE},
-    };
-    for (size_t i = 0; i < COUNT_OF(table); i++)
-        if (strstr(m, table[i].part) != NULL)
-            return table[i].state;
-    return SQLSTATE_SYNTAX_ERROR;
 }
 
 typedef struct PgResultHolder {
@@ -69,19 +31,8 @@ free_result(void *arg)
     pg_query_free_protobuf_parse_result(((PgResultHolder *)arg)->result);
 }
 
-/* Hints are dropped by the library, too. */
-static const char *
-hint_of_message(const char *m)
-{
-    if (strcmp(m, "subquery in FROM must have an alias") == 0)
-        return "For example, FROM (SELECT ...) [AS] foo.";
-    if (strcmp(m, "VALUES in FROM must have an alias") == 0)
-        return "For example, FROM (VALUES ...) [AS] foo.";
-    return NULL;
-}
-
-List *
-sql_parse(Arena *a, const char *text)
+static List *
+parse(Arena *a, const char *text, bool aloud, bool *noticed)
 {
     List *out = list_new(a);
     PgResultHolder *holder = ARENA_NEW(a, PgResultHolder);
@@ -89,18 +40,13 @@ sql_parse(Arena *a, const char *text)
     PgQueryProtobufParseResult *r = &holder->result;
 
     if (r->error != NULL) {
-        char *message = arena_strdup(a, r->error->message ? r->error->message : "syntax error");
-        int position = r->error->cursorpos > 0 ? byte_offset_of_char(text, r->error->cursorpos) : -1;
+        PgQueryError e = *r->error;
+        e.message = arena_strdup(a, e.message ? e.message : "syntax error");
+        e.funcname = e.funcname ? arena_strdup(a, e.funcname) : NULL;
         free_result(holder);
-        const char *hint = hint_of_message(message);
-        err_start(LEVEL_ERROR, state_of_message(message), __FILE__, __LINE__, __func__);
-        err_message("%s", message);
-        if (hint)
-            err_hint("%s", hint);
-        err_position(position);
-        err_throw();
+        parse_raise(a, text, &e, aloud);
     }
-    ProtobufCAllocator allocator = {arena_pb_alloc, arena_pb_free, a};
+    ProtobufCAllocator allocator = {parse_alloc, parse_free, a};
     PgQuery__ParseResult *tree = pg_query__parse_result__unpack(
         &allocator, r->parse_tree.len, (const uint8_t *)r->parse_tree.data);
     free_result(holder);
@@ -117,5 +63,25 @@ sql_parse(Arena *a, const char *text)
             s->len = text_len - s->location;
         list_push(out, s);
     }
+    if (aloud)
+        *noticed = parse_notices(a, text, text_len, true);
     return out;
+}
+
+List *
+sql_parse(Arena *a, const char *text)
+{
+    return parse(a, text, false, NULL);
+}
+
+List *
+sql_parse_aloud(Arena *a, const char *text, bool *noticed)
+{
+    return parse(a, text, true, noticed);
+}
+
+bool
+sql_has_notices(const char *text)
+{
+    return parse_notices(txn_current_arena(), text, (int)strlen(text), false);
 }
