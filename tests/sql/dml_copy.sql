@@ -79,12 +79,9 @@ COPY t (id, name) FROM stdin (FORMAT csv);
 COPY t (amount) FROM stdin;
 12345.67
 \.
-COPY t (nosuch) FROM stdin;
-\.
-COPY t (id, id) FROM stdin;
-\.
-COPY nosuch FROM stdin;
-\.
+COPY t (nosuch) FROM '/dev/null';
+COPY t (id, id) FROM '/dev/null';
+COPY nosuch FROM '/dev/null';
 COPY t TO stdout (FORMAT nosuch);
 COPY t TO stdout (DELIMITER 'ab');
 COPY t TO stdout (QUOTE 'q');

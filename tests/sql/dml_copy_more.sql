@@ -44,8 +44,8 @@ copy t (a) from stdin;
  12 
 
 \.
-copy t (a) from stdin where a > nosuch;
-copy t (a) from stdin where a;
+copy t (a) from '/dev/null' where a > nosuch;
+copy t (a) from '/dev/null' where a;
 copy t (a) to stdout where a > 1;
 copy t (a) from stdin where a > 1;
 0
@@ -53,9 +53,7 @@ copy t (a) from stdin where a > 1;
 2
 \.
 select a from t where b = 'dd' order by a;
-copy t (a, b) from stdin (freeze);
-1	x
-\.
+copy t (a, b) from '/dev/null' (freeze);
 copy t (a, b) from stdin (header);
 a	b
 9	nine
@@ -88,8 +86,8 @@ copy (update t set c = 1 where a = 9 returning a, c) to stdout;
 copy (with x as (select 1 as n union all select 2) select n, n*n as sq from x) to stdout (header, format csv);
 copy t (a,a) to stdout;
 copy nosuch to stdout;
-copy t from stdin (format csv, force_null (nosuch));
-copy t (a) from stdin (format csv, force_null (b));
+copy t from '/dev/null' (format csv, force_null (nosuch));
+copy t (a) from '/dev/null' (format csv, force_null (b));
 create table g (a int, b int generated always as (a + 1) stored, id int generated always as identity);
 copy g from stdin;
 1	5
@@ -98,8 +96,7 @@ copy g from stdin;
 copy g (a) from stdin;
 5
 \.
-copy g (b) from stdin;
-\.
+copy g (b) from '/dev/null';
 copy g to stdout;
 create table u (x int unique);
 copy u from stdin;
@@ -107,7 +104,7 @@ copy u from stdin;
 2
 1
 \.
-create table f (x int references u);
+create table f (x int references u (x));
 copy f from stdin;
 1
 \.
@@ -116,7 +113,7 @@ insert into u values (1); copy f from stdin;
 1
 \.
 select count(*) from f;
-create view v as select * from u; copy v to stdout; copy v from stdin;
+create view v as select * from u; copy v to stdout; copy v from '/dev/null';
 begin; copy u from stdin;
 5
 \.
