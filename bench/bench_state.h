@@ -24,7 +24,7 @@ typedef struct Bench {
     void *google;       /* its state, or NULL under run.c */
     int64_t items, bytes; /* per iteration */
     uint64_t wall_ns, cpu_ns; /* run.c: of the loop */
-    uint64_t wall_from, cpu_from;
+    uint64_t wall_from, cpu_from, wall_paused, cpu_paused;
     void *team;         /* run.c: the processes' barrier */
 } Bench;
 
@@ -40,9 +40,10 @@ typedef struct BenchResult {
 } BenchResult;
 void bench_run_processes(const struct BenchCase *c, int64_t arg, int64_t iterations, BenchResult *out);
 
-/* The two hooks by which bench_next reaches Google Benchmark's clock (harness.cc). */
+/* The hooks by which bench_next reaches Google Benchmark's clock (harness.cc). */
 bool bench_google_begin(Bench *b);
 void bench_google_end(Bench *b);
+void bench_google_pause(Bench *b, bool pause);
 
 struct BenchRow;
 int bench_print_rows(const struct BenchCase *cases, int case_count, const struct BenchRow *rows, int row_count);

@@ -29,16 +29,11 @@ bench_google_end(Bench *b)
 }
 
 void
-bench_pause(Bench *b)
+bench_google_pause(Bench *b, bool pause)
 {
-    if (b->google != nullptr)
+    if (pause)
         state_of(b)->PauseTiming();
-}
-
-void
-bench_resume(Bench *b)
-{
-    if (b->google != nullptr)
+    else
         state_of(b)->ResumeTiming();
 }
 

@@ -74,6 +74,24 @@ bench_next_slow(Bench *b)
 }
 
 void
+bench_pause(Bench *b)
+{
+    if (b->google)
+        bench_google_pause(b, true);
+    b->cpu_paused = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    b->wall_paused = clock_ns(CLOCK_MONOTONIC);
+}
+
+void
+bench_resume(Bench *b)
+{
+    b->wall_from += clock_ns(CLOCK_MONOTONIC) - b->wall_paused;
+    b->cpu_from += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - b->cpu_paused;
+    if (b->google)
+        bench_google_pause(b, false);
+}
+
+void
 bench_items(Bench *b, int64_t per_iteration)
 {
     b->items = per_iteration;

@@ -28,8 +28,9 @@ group_count(void)
     return (buf_frame_count + SWEEP_GROUP - 1) / SWEEP_GROUP;
 }
 
-static void
-next_group(void)
+/* Moves the hand over one group; returns the candidates it found there. */
+uint64_t
+sweep_next_group(void)
 {
     /* relaxed: a ticket; the counts it leads to are hints */
     uint64_t ticket = atomic_fetch_add_explicit(&buf_shared->hand, 1, memory_order_relaxed);
@@ -40,6 +41,7 @@ next_group(void)
     candidates.mask = sweep_step(buf_usage + (size_t)group * SWEEP_GROUP);
     if (frames < SWEEP_GROUP)
         candidates.mask &= (UINT64_C(1) << frames) - 1;
+    return candidates.mask;
 }
 
 uint64_t
@@ -184,7 +186,7 @@ victim_get(BufRing *ring, Buf *out)
         }
         if (groups_left < yield_below && groups_left % group_count() == 0)
             sched_yield();
-        next_group();
+        sweep_next_group();
     }
 }
 

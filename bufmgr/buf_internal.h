@@ -112,6 +112,11 @@ static inline uint16_t hash_tag16(uint64_t h) { return (uint16_t)((h & 0xFFFF) ?
 static inline uint32_t hash_partition(uint64_t h) { return hash_bucket(h) / (buf_bucket_count / buf_partition_count); }
 static inline LwLock *partition_lock(uint64_t h) { return &buf_shared->partitions[hash_partition(h)].lock; }
 
+/* ---- buf_shared.c: all but the pages, for shared_buffers frames, on any zeroed memory (benches) ---- */
+size_t buf_frames_size(void);
+void buf_frames_init(void *base);
+void buf_frames_attach(void *base); /* of the same size, initialised before */
+
 /* ---- buf_table.c ---- */
 /* Without a lock: a frame whose tag reads as *tag, -1 if none was seen (which proves nothing). */
 Buf table_lookup(uint64_t hash, const BufTag *tag);
@@ -196,6 +201,7 @@ void victim_put_back(Buf b);
  * then the victim is put back, *existing is pinned and false is returned. */
 bool victim_install(Buf victim, const BufTag *tag, uint64_t hash, Buf *existing);
 uint64_t sweep_position(void);
+uint64_t sweep_next_group(void);
 
 /* ---- buf_io.c ---- */
 ErrCode read_slow(const BufTag *tag, uint64_t hash, BufMode mode, BufRing *ring, Buf *out) MUST_USE;

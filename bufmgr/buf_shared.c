@@ -101,15 +101,15 @@ partition_count(void)
 
 /* ---- control structures ---- */
 
-static size_t
-frames_size(void)
+size_t
+buf_frames_size(void)
 {
     return sizeof(BufShared) + (size_t)bucket_count() * sizeof(Bucket) + (size_t)buf_shared_buffers * sizeof(Frame) +
            (size_t)group_count() * (SWEEP_GROUP + sizeof(uint64_t)) + 4 * CACHE_LINE;
 }
 
-static void
-frames_init(void *base)
+void
+buf_frames_attach(void *base)
 {
     char *p = base;
 
@@ -125,9 +125,14 @@ frames_init(void *base)
     buf_usage = (uint8_t *)p;
     p += (size_t)group_count() * SWEEP_GROUP;
     buf_dirty_bits = (_Atomic uint64_t *)(void *)p;
-
-    memset(base, 0, frames_size());
     buf_shared_stats = &buf_shared->stats;
+}
+
+void
+buf_frames_init(void *base)
+{
+    buf_frames_attach(base);
+    memset(base, 0, buf_frames_size());
     lw_init(&buf_shared->checkpoint_lock.lock, LWT_CHECKPOINT);
     for (int i = 0; i < EXTEND_LOCKS; i++)
         lw_init(&buf_shared->extend_locks[i].lock, LWT_RELATION_EXTEND);
@@ -157,7 +162,7 @@ pages_init(void *base)
 void
 buf_shm_register(void)
 {
-    static const ShmRequest frames = {"buffer frames", SHM_BUFFERS, frames_size, frames_init};
+    static const ShmRequest frames = {"buffer frames", SHM_BUFFERS, buf_frames_size, buf_frames_init};
     static const ShmRequest pages = {"buffer pages", SHM_BUFFERS, pages_size, pages_init};
 
     buf_settings_register();

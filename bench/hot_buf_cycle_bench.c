@@ -1,0 +1,71 @@
+/*
+ * The full hit cycle: look the page up, pin it, lock its content shared, unlock, unpin. Over a thousand
+ * pages of a pool of 131 k frames (what a busy statement touches), and over all of them (every frame's line
+ * comes from the third-level cache).
+ */
+#include "pool.h"
+
+#define FRAMES (1u << 17)
+
+static void
+setup(void)
+{
+    use_pool(FRAMES);
+}
+
+static void
+cycle(Bench *b)
+{
+    uint64_t rnd = 88172645463325252u, mask = (uint64_t)bench_arg(b) - 1;
+    while (bench_next(b)) {
+        Buf buf;
+        if (buf_read(pool_rel, FORK_MAIN, (BlockNo)(bench_random(&rnd) & mask), BUF_NORMAL, NULL, &buf) != ERR_OK)
+            abort();
+        buf_lock(buf, LW_SHARED);
+        buf_release(buf);
+    }
+}
+
+static void
+cycle_textbook(Bench *b)
+{
+    uint64_t rnd = 88172645463325252u, mask = (uint64_t)bench_arg(b) - 1;
+    while (bench_next(b)) {
+        BufTag tag = pool_tag(bench_random(&rnd) & mask);
+        int id = text_read(text_pool, &tag);
+        text_lock_shared(&text_pool->frames[id].content);
+        text_unlock(&text_pool->frames[id].content);
+        text_unpin(text_pool, id);
+    }
+}
+
+/* The process has the page pinned already. */
+static void
+cycle_pinned(Bench *b)
+{
+    Buf outer, buf;
+    if (buf_read(pool_rel, FORK_MAIN, 7, BUF_NORMAL, NULL, &outer) != ERR_OK)
+        abort();
+    while (bench_next(b)) {
+        if (buf_read(pool_rel, FORK_MAIN, 7, BUF_NORMAL, NULL, &buf) != ERR_OK)
+            abort();
+        buf_unpin(buf);
+    }
+    buf_unpin(outer);
+}
+
+int
+main(int argc, char **argv)
+{
+    enum { HOT = 1024 };
+    static const BenchCase cases[] = {
+        {.name = "cycle", .fn = cycle, .args = {HOT, FRAMES}},
+        {.name = "cycle_textbook", .fn = cycle_textbook, .args = {HOT, FRAMES}},
+        {.name = "pin_again", .fn = cycle_pinned},
+    };
+    static const BenchRow rows[] = {
+        {.what = "full hit cycle: look up, pin, shared lock, unlock, unpin", .ours = "cycle", .textbook = "cycle_textbook", .arg = HOT, .goal = 15},
+        {.what = "  the same over all of 131 k frames", .ours = "cycle", .textbook = "cycle_textbook", .arg = FRAMES},
+    };
+    return bench_main(argc, argv, cases, COUNT_OF(cases), rows, COUNT_OF(rows), setup);
+}
