@@ -28,8 +28,7 @@ spin_unlock(Spinlock *l)
 /* ---- LWLock: shared/exclusive, one 64-bit word, waiting on the slot's futex ---- */
 typedef enum LwMode { LW_SHARED = 0, LW_EXCLUSIVE = 1 } LwMode;
 typedef struct LwLock {
-    /* bit 63 exclusive, bits 0..15 shared count, bits 16..31 waiter queue head (slot index + 1),
-     * bit 62 has waiters, bit 61 queue locked, ... layout owned by lwlock.c */
+    /* layout: lw_embed.h */
     _Atomic uint64_t word;
     uint32_t tranche; /* names the wait event */
     uint32_t tail;    /* wait list tail, under the queue bit */

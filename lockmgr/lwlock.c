@@ -6,6 +6,7 @@
  *   bit 62      WAITERS     the queue is not empty
  *   bit 61      QUEUE       spin bit over the queue (l->tail: head and tail, slots' lw_next)
  *   bit 60      HANDOFF     somebody has waited long: newcomers queue instead of barging in
+ *   bits 16..59 the embedding struct's (lw_embed.h): preserved by everything here
  *   bits 0..15  shared holders
  *
  * Lost wakeups cannot happen: a waiter enters the queue by the same compare-and-swap that finds the
@@ -24,16 +25,8 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "core/base/interrupt.h"
 #include "lockmgr/lock_internal.h"
-#include "lockmgr/lockmgr.h"
-
-#define LW_EXCL (UINT64_C(1) << 63)
-#define LW_WAITERS (UINT64_C(1) << 62)
-#define LW_QUEUE (UINT64_C(1) << 61)
-#define LW_HANDOFF (UINT64_C(1) << 60)
-#define LW_COUNT UINT64_C(0xFFFF)
-STATIC_ASSERT(MAX_PROCS_LIMIT < 0xFFFF);
+#include "lockmgr/lw_embed.h"
 
 #define SPIN_ROUNDS 64          /* about 2 us: longer than most holders hold */
 #define HANDOFF_AFTER_US 1000
@@ -55,34 +48,16 @@ lw_init(LwLock *l, LwTranche tranche)
 
 /* ---- bookkeeping of what this process holds ---- */
 
-static inline void
-note_held(LwLock *l)
+void
+lw_held_full(void)
 {
-    ProcSlot *self = proc_self;
-
-    interrupts_held++;
-    if (self) {
-        if (UNLIKELY(self->lw_held_count >= LW_HELD_MAX))
-            PANIC("too many LWLocks taken");
-        self->lw_held[self->lw_held_count++] = l;
-    }
+    PANIC("too many LWLocks taken");
 }
 
-static inline void
-forget_held(LwLock *l)
+void
+lw_not_held(const LwLock *l)
 {
-    ProcSlot *self = proc_self;
-
-    interrupts_held--;
-    ASSERT(interrupts_held >= 0);
-    if (self) {
-        uint32_t i = self->lw_held_count;
-        while (i > 0 && self->lw_held[i - 1] != l)
-            i--;
-        if (UNLIKELY(i == 0))
-            PANIC("lock %s is not held", wait_event_name(WAIT_CLASS_LWLOCK | l->tranche));
-        self->lw_held[i - 1] = self->lw_held[--self->lw_held_count];
-    }
+    PANIC("lock %s is not held", wait_event_name(WAIT_CLASS_LWLOCK | l->tranche));
 }
 
 bool
@@ -124,8 +99,6 @@ try_take(LwLock *l, LwMode mode, bool privileged)
     return false;
 }
 
-static void wake_waiters(LwLock *l);
-
 /* Gives a shared count back; the last one wakes. Returns nothing to look at: the lock is not ours. */
 static inline void
 drop_shared(LwLock *l)
@@ -133,7 +106,7 @@ drop_shared(LwLock *l)
     /* release: orders our reads before a writer's stores */
     uint64_t w = atomic_fetch_sub_explicit(&l->word, 1, memory_order_release) - 1;
     if (UNLIKELY((w & LW_WAITERS) && !(w & LW_COUNT)))
-        wake_waiters(l);
+        lw_wake_waiters(l);
 }
 
 /*
@@ -208,8 +181,8 @@ enqueue_if_held(LwLock *l, LwMode mode, bool at_head)
  * Wakes the head of the queue, and with a shared head the run of shared waiters behind it. Does
  * nothing when the lock has been taken meanwhile: that holder's release comes here again.
  */
-static void
-wake_waiters(LwLock *l)
+void
+lw_wake_waiters(LwLock *l)
 {
     uint64_t w = atomic_load_explicit(&l->word, memory_order_relaxed); /* validated below */
 
@@ -268,7 +241,7 @@ sleep_in_queue(LwLock *l)
                !atomic_compare_exchange_weak_explicit(&l->word, &w, w | LW_HANDOFF, memory_order_relaxed, memory_order_relaxed))
             ;
         /* If the lock was freed and nobody is under way, the queue must not sleep on. */
-        wake_waiters(l);
+        lw_wake_waiters(l);
         timeout = MIN(timeout * 2, HANDOFF_REPEAT_US_MAX);
     }
     proc_wait_end();
@@ -302,7 +275,7 @@ acquire_slow(LwLock *l, LwMode mode)
 void
 lw_acquire(LwLock *l, LwMode mode)
 {
-    note_held(l); /* before: a process that dies in between must count as a holder */
+    lw_note_held(l); /* before: a process that dies in between must count as a holder */
     if (UNLIKELY(!try_take_fast(l, mode)))
         acquire_slow(l, mode);
 }
@@ -310,10 +283,10 @@ lw_acquire(LwLock *l, LwMode mode)
 bool
 lw_try_acquire(LwLock *l, LwMode mode)
 {
-    note_held(l);
+    lw_note_held(l);
     if (LIKELY(try_take_fast(l, mode)))
         return true;
-    forget_held(l);
+    lw_forget_held(l);
     return false;
 }
 
@@ -328,11 +301,11 @@ lw_release(LwLock *l)
         /* release: publishes the protected fields; pairs with the acquire in try_take */
         w = atomic_fetch_and_explicit(&l->word, ~LW_EXCL, memory_order_release);
         if (UNLIKELY((w & LW_WAITERS) && !(w & LW_COUNT)))
-            wake_waiters(l);
+            lw_wake_waiters(l);
     } else {
         drop_shared(l);
     }
-    forget_held(l);
+    lw_forget_held(l);
 }
 
 void
