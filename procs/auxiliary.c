@@ -53,7 +53,7 @@ startup_main(void)
 /* ---- checkpointer ---- */
 
 /* An error that gets out of the loop (a failed write: run again; the module has said why). */
-static bool
+bool
 run_protected(void (*fn)(void))
 {
     volatile bool ok = true;
@@ -78,6 +78,8 @@ run_protected(void (*fn)(void))
 static void
 shutdown_checkpoint(void)
 {
+    if (wal_archiving()) /* all but the checkpoint record itself can be archived before the end */
+        wal_switch_and_flush();
     wal_checkpoint(CHECKPOINT_IS_SHUTDOWN | CHECKPOINT_IMMEDIATE);
 }
 

@@ -54,12 +54,17 @@ on_terminate(int sig)
 static void
 on_quit(int sig)
 {
+    if (wal_command_group > 0)
+        kill(-(pid_t)wal_command_group, SIGTERM);
     _exit(2);
 }
 
+volatile sig_atomic_t child_finish;
+
 static void
-on_checkpointer_stop(int sig)
+on_finish(int sig)
 {
+    child_finish = 1;
     wal_checkpointer_stop = 1;
     wake_self();
 }
@@ -84,7 +89,7 @@ set_signals(const KindRow *row)
     handle(SIGTERM, row->stop_signal == SIGTERM ? on_terminate : SIG_IGN);
     handle(SIGQUIT, on_quit);
     handle(SIGUSR1, SIG_IGN);
-    handle(SIGUSR2, row->kind == PROC_CHECKPOINTER ? on_checkpointer_stop : SIG_IGN);
+    handle(SIGUSR2, row->stop_signal == SIGUSR2 ? on_finish : SIG_IGN);
     handle(SIGPIPE, SIG_IGN);
     handle(SIGCHLD, SIG_DFL);
     handle(SIGALRM, SIG_IGN);

@@ -5,10 +5,18 @@
  */
 #include "procs/procs.h"
 
+#include "walmgr/walmgr.h"
+
 static bool
 autovacuum_wanted(void)
 {
     return autovacuum_enabled;
+}
+
+static bool
+archiver_wanted(void)
+{
+    return wal_archiving();
 }
 
 const KindRow kind_rows[] = {
@@ -24,6 +32,9 @@ const KindRow kind_rows[] = {
     {.kind = PROC_WALWRITER, .name = "walwriter", .title = "walwriter ", .log_name = "WAL writer process",
      .main = walwriter_main, .start = START_RUN, .exit_policy = EXIT_STRICT, .stop_phase = STOP_SESSIONS,
      .stop_signal = SIGTERM, .hears_reload = true},
+    {.kind = PROC_ARCHIVER, .name = "archiver", .title = "archiver ", .log_name = "archiver process",
+     .main = archiver_main, .start = START_RUN, .wanted = archiver_wanted, .restart_delay_ms = 10000,
+     .exit_policy = EXIT_SESSION, .stop_phase = STOP_LAST, .stop_signal = SIGUSR2, .hears_reload = true},
     {.kind = PROC_AUTOVAC_LAUNCHER, .name = "autovacuum launcher", .title = "autovacuum launcher ",
      .log_name = "autovacuum launcher process", .main = autovac_launcher_main, .start = START_RUN,
      .wanted = autovacuum_wanted, .restart_delay_ms = 1000, .exit_policy = EXIT_SESSION,

@@ -213,6 +213,8 @@ check_settings_fit(void)
     if (superuser_reserved_connections >= max_connections)
         die("superuser_reserved_connections (%d) must be less than max_connections (%d)", superuser_reserved_connections,
             max_connections);
+    if (archive_mode != ARCHIVE_OFF && wal_level == WAL_LEVEL_MINIMAL)
+        RAISE_FATAL(SQLSTATE_INVALID_PARAMETER_VALUE, "WAL archival cannot be enabled when wal_level is \"minimal\"");
     if (max_wal_senders > 0 && wal_level == WAL_LEVEL_MINIMAL)
         RAISE_FATAL(SQLSTATE_INVALID_PARAMETER_VALUE,
                     "WAL streaming (max_wal_senders > 0) requires wal_level \"replica\" or \"logical\"");

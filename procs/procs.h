@@ -70,7 +70,7 @@ void modules_process_init(void);  /* per process, after proc_attach */
 void procs_settings_register(void);
 extern char *listen_addresses, *unix_socket_directories, *unix_socket_group, *external_pid_file;
 extern char *setting_data_directory, *setting_config_file, *setting_hba_file, *setting_ident_file;
-extern int server_port, unix_socket_permissions, spare_backends, autovacuum_naptime_s, archive_mode, listen_backlog;
+extern int server_port, unix_socket_permissions, spare_backends, autovacuum_naptime_s, listen_backlog;
 extern bool restart_after_crash, log_connections, log_disconnections, autovacuum_enabled;
 /* Gives a setting its path made absolute; for data_directory, config_file, hba_file, ident_file. */
 void settings_set_path(const char *name, const char *value);
@@ -119,6 +119,8 @@ void child_release_at_exit(void); /* after proc_attach: locks and pins go before
 /* What latch loops of auxiliary processes call: reload and terminate. */
 void child_process_interrupts(void);
 void server_reload(void); /* this process reads the files again */
+/* Set by SIGUSR2 in kinds that stop by it: finish what there is, then end. */
+extern volatile sig_atomic_t child_finish;
 
 /* ---- backends (backend.c) ---- */
 typedef enum Refusal { REFUSE_NOT, REFUSE_STARTUP, REFUSE_SHUTDOWN, REFUSE_RECOVERY, REFUSE_TOO_MANY } Refusal;
@@ -127,11 +129,14 @@ NORETURN void backend_main_spare(int channel);/* waits for a socket to come over
 NORETURN void backend_main_refuse(int fd, Refusal why);
 bool spare_hand_over(int channel, int fd);    /* postmaster's side; false: the spare is gone */
 
-/* ---- auxiliary processes (auxiliary.c, autovacuum.c) ---- */
+/* ---- auxiliary processes (auxiliary.c, autovacuum.c, archiver.c) ---- */
+/* Runs one round of a process's work; an ERROR is logged and what was held given back. False: error. */
+bool run_protected(void (*fn)(void));
 void startup_main(void);
 void checkpointer_main(void);
 void bgwriter_main(void);
 void walwriter_main(void);
+void archiver_main(void); /* archiver.c */
 void autovac_launcher_main(void);
 void logical_launcher_main(void);
 

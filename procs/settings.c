@@ -1,6 +1,6 @@
 /*
  * The settings that belong to the processes: where files and sockets are, who is started, what of
- * connections is logged. Those of parts that come later (archiving, the log collector) are here with
+ * connections is logged. Those of parts that come later (the log collector) are here with
  * the only values they take, so that tools that show or compare settings find them.
  */
 #include "procs/procs.h"
@@ -17,21 +17,15 @@
 char *listen_addresses, *unix_socket_directories, *unix_socket_group, *external_pid_file;
 char *setting_data_directory, *setting_config_file, *setting_hba_file, *setting_ident_file;
 int server_port = 5432, unix_socket_permissions = 0777, spare_backends = 3, listen_backlog;
-int autovacuum_naptime_s = 60, archive_mode;
+int autovacuum_naptime_s = 60;
 bool restart_after_crash = true, log_connections, log_disconnections, autovacuum_enabled = true;
 
 static int data_directory_mode = 0700;
 static bool logging_collector, bonjour;
-static char *log_destination, *archive_command, *archive_library, *cluster_name, *bonjour_name, *event_source;
-static int archive_timeout_s;
+static char *log_destination, *cluster_name, *bonjour_name, *event_source;
 static int autovacuum_vacuum_threshold, autovacuum_analyze_threshold, autovacuum_vacuum_insert_threshold;
 static int autovacuum_freeze_max_age, autovacuum_multixact_freeze_max_age, autovacuum_cost_limit, log_autovacuum_ms;
 static double autovacuum_vacuum_scale, autovacuum_analyze_scale, autovacuum_insert_scale, autovacuum_cost_delay;
-
-static const SettingEnum archive_modes[] = {
-    {"always", 2, false}, {"on", 1, false},    {"off", 0, false}, {"true", 1, true}, {"false", 0, true},
-    {"yes", 1, true},     {"no", 0, true},     {"1", 1, true},    {"0", 0, true},    {NULL, 0, false},
-};
 
 static bool
 check_off_only(const SettingDef *def, const char **value, SettingSource source)
@@ -44,33 +38,11 @@ check_off_only(const SettingDef *def, const char **value, SettingSource source)
 }
 
 static bool
-check_archive_mode(const SettingDef *def, const char **value, SettingSource source)
-{
-    for (const SettingEnum *e = archive_modes; e->name; e++)
-        if (e->value == 0 && str_casecmp_ascii(e->name, *value) == 0)
-            return true;
-    for (const SettingEnum *e = archive_modes; e->name; e++)
-        if (str_casecmp_ascii(e->name, *value) == 0)
-            settings_check_message(SQLSTATE_FEATURE_NOT_SUPPORTED,
-                                   "WAL archiving (\"archive_mode\") is not supported yet");
-    return str_casecmp_ascii(*value, "on") != 0 && str_casecmp_ascii(*value, "always") != 0;
-}
-
-static bool
 check_log_destination(const SettingDef *def, const char **value, SettingSource source)
 {
     if (str_casecmp_ascii(*value, "stderr") == 0)
         return true;
     settings_check_error("Only \"stderr\" is supported.");
-    return false;
-}
-
-static bool
-check_empty(const SettingDef *def, const char **value, SettingSource source)
-{
-    if ((*value)[0] == '\0')
-        return true;
-    settings_check_message(SQLSTATE_FEATURE_NOT_SUPPORTED, "\"%s\" is not supported yet", def->name);
     return false;
 }
 
@@ -98,7 +70,6 @@ show_directory_mode(Arena *a)
 #define CONNECTIONS "Connections and Authentication / Connection Settings"
 #define FILES "File Locations"
 #define AUTOVACUUM "Autovacuum"
-#define ARCHIVING "Write-Ahead Log / Archiving"
 #define WHAT "Reporting and Logging / What to Log"
 #define WHERE "Reporting and Logging / Where to Log"
 #define STR(n, ctx, grp, desc, var, dflt) {.name = n, .type = SETTING_STRING, .context = ctx, .group = grp, .description = desc, .variable = var, .boot = dflt}
@@ -140,13 +111,6 @@ static const SettingDef defs[] = {
     BOOL("log_connections", CONTEXT_SUPERUSER_BACKEND, WHAT, "Logs each connection.", &log_connections, "off"),
     BOOL("log_disconnections", CONTEXT_SUPERUSER_BACKEND, WHAT, "Logs the end of a session with its duration.", &log_disconnections, "off"),
     STR("cluster_name", CONTEXT_POSTMASTER, "Reporting and Logging / Process Title", "A name for this instance, shown in process titles.", &cluster_name, ""),
-    {.name = "archive_mode", .type = SETTING_ENUM, .context = CONTEXT_POSTMASTER, .group = ARCHIVING,
-     .description = "Archives WAL files (not supported yet).", .variable = &archive_mode, .boot = "off",
-     .options = archive_modes, .check = check_archive_mode},
-    STR("archive_command", CONTEXT_SIGHUP, ARCHIVING, "The shell command that archives a WAL file.", &archive_command, ""),
-    {.name = "archive_library", .type = SETTING_STRING, .context = CONTEXT_SIGHUP, .group = ARCHIVING,
-     .description = "The library that archives a WAL file.", .variable = &archive_library, .boot = "", .check = check_empty},
-    INT("archive_timeout", CONTEXT_SIGHUP, UNIT_S, ARCHIVING, "Time after which a WAL file is closed though it is not full.", &archive_timeout_s, "0", 0, 1073741823),
     BOOL("autovacuum", CONTEXT_SIGHUP, AUTOVACUUM, "Starts the autovacuum launcher.", &autovacuum_enabled, "on"),
     INT("autovacuum_naptime", CONTEXT_SIGHUP, UNIT_S, AUTOVACUUM, "Time between autovacuum's rounds.", &autovacuum_naptime_s, "1min", 1, 2147483),
     INT("autovacuum_vacuum_threshold", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Dead rows before a vacuum.", &autovacuum_vacuum_threshold, "50", 0, 2147483647),

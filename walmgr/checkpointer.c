@@ -217,6 +217,39 @@ run_checkpoint(unsigned more_flags)
     return ok;
 }
 
+/*
+ * archive_timeout: ends a segment that has stood open for that long, if anything but a checkpoint was
+ * written since the last one ended. Returns seconds until the next look, at most `left_s`.
+ */
+static uint64_t
+check_archive_timeout(uint64_t left_s)
+{
+    static uint64_t since_us;
+    static Lsn since;
+    if (archive_timeout_s <= 0 || !wal_archiving())
+        return left_s;
+    uint64_t now = clock_monotonic_us();
+    Lsn position = wal_insert_position();
+    if (since_us == 0 || wal_segment_of(position - 1) != wal_segment_of(since)) { /* another segment */
+        since_us = now;
+        since = position;
+    }
+    uint64_t open_s = (now - since_us) / 1000000;
+    if (open_s >= (uint64_t)archive_timeout_s) {
+        /* relaxed: both are this process's own, or a note */
+        bool idle = position % WAL_SEGMENT_BYTES == 0 ||
+                    atomic_load_explicit(&wal_shared->idle_position, memory_order_relaxed) == position;
+        since_us = now;
+        if (!idle) {
+            wal_switch_and_flush();
+            REPORT(LEVEL_DEBUG1, SQLSTATE_SUCCESS,
+                   err_message("write-ahead log switch forced (archive_timeout=%d)", archive_timeout_s));
+        }
+        open_s = 0;
+    }
+    return MIN(left_s, (uint64_t)archive_timeout_s - open_s);
+}
+
 void
 wal_checkpointer_main_loop(void)
 {
@@ -236,7 +269,7 @@ wal_checkpointer_main_loop(void)
                 latch_wait(WAIT_TIMEOUT, -1, 1000, WAL_WAIT_CHECKPOINTER_MAIN);
             continue;
         }
-        long left_ms = (long)((uint64_t)checkpoint_timeout_s - elapsed_s) * 1000;
+        long left_ms = (long)check_archive_timeout((uint64_t)checkpoint_timeout_s - elapsed_s) * 1000;
         latch_wait(WAIT_LATCH | WAIT_TIMEOUT, -1, left_ms, WAL_WAIT_CHECKPOINTER_MAIN);
     }
     /* relaxed: requests from now on wait for a new checkpointer */

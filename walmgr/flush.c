@@ -69,7 +69,7 @@ wal_complete_end(void)
     return MAX(end, known);
 }
 
-/* After a segment is full: tell the archiver, and the checkpointer if the log has grown enough. */
+/* After a segment is full: tell the checkpointer if the log has grown enough. */
 static void
 segment_filled(uint64_t segment)
 {
@@ -172,9 +172,11 @@ publish_flushed(Lsn from, Lsn end)
     atomic_store_explicit(&wal_shared->flushed, end, memory_order_release);
     if (wal_flushed_hook)
         wal_flushed_hook(end);
-    if (wal_segment_done_hook)
-        for (uint64_t s = wal_segment_of(from); s < wal_segment_of(end); s++)
+    for (uint64_t s = wal_segment_of(from); s < wal_segment_of(end); s++) {
+        wal_archive_segment_filled(s, wal_timeline());
+        if (wal_segment_done_hook)
             wal_segment_done_hook(s, wal_timeline());
+    }
 }
 
 /* The leader's work; the sync lock is held. */

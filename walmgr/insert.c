@@ -221,6 +221,14 @@ wal_switch_segment(void)
     return record_end;
 }
 
+Lsn
+wal_switch_and_flush(void)
+{
+    Lsn end = wal_switch_segment();
+    wal_flush_to(ALIGN_UP(end, (Lsn)WAL_SEGMENT_BYTES));
+    return end;
+}
+
 void
 wal_positions_init(Lsn end, uint32_t timeline)
 {

@@ -320,7 +320,10 @@ wal_segments_recycle(Lsn redo, Lsn end)
             continue;
         if (wal_segment_removable_hook && !wal_segment_removable_hook(segment, timeline))
             continue;
+        if (!wal_archive_may_remove(e->d_name))
+            continue;
         retire_segment(e->d_name, &free_number, ceiling);
+        wal_archive_forget(e->d_name);
     }
     closedir(d);
     if (file_sync_dir(WAL_DIR) != ERR_OK)

@@ -178,4 +178,5 @@ void
 wal_settings_register(void)
 {
     settings_register(defs, (int)COUNT_OF(defs));
+    wal_archive_settings_register();
 }

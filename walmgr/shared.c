@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "core/base/clock.h"
 #include "core/shm/shm.h"
 
 WalShared *wal_shared;
@@ -35,6 +36,7 @@ shared_init(void *base)
     /* relaxed: no other process is there yet */
     atomic_store_explicit(&wal_shared->spare_inserting_at, WAL_BOUND_IDLE, memory_order_relaxed);
     control_file = &wal_shared->control;
+    wal_shared->archive_stats.reset_time = clock_now();
     wal_segment_close(); /* descriptors of a former incarnation */
 }
 
@@ -104,6 +106,13 @@ wal_insert_position(void)
 {
     /* acquire: what happened before any reservation below is visible */
     return atomic_load_explicit(&wal_shared->insert_pos, memory_order_acquire);
+}
+
+bool
+wal_in_recovery(void)
+{
+    /* acquire: who sees the end of recovery sees what it left */
+    return atomic_load_explicit(&wal_shared->in_recovery, memory_order_acquire) != 0;
 }
 
 Lsn

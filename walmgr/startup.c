@@ -264,6 +264,8 @@ wal_startup(void)
     WalCheckpoint c;
     bool shutdown;
     read_control();
+    /* relaxed: no other process yet; release at the end, pairs with wal_in_recovery */
+    atomic_store_explicit(&wal_shared->in_recovery, RECOVERY_CRASH, memory_order_relaxed);
     log_last_state(control_file);
     refuse_archive_recovery();
     wal_segments_remove_temporary();
@@ -289,4 +291,6 @@ wal_startup(void)
         atomic_store_explicit(&wal_shared->idle_position, end, memory_order_relaxed);
     note_parameter_change();
     control_set_state(DB_IN_PRODUCTION);
+    atomic_store_explicit(&wal_shared->in_recovery, RECOVERY_NONE, memory_order_release);
+    wal_archive_catch_up(end, timeline);
 }

@@ -88,6 +88,13 @@ typedef struct WalShared {
     _Atomic uint64_t timed, requested, write_ms, sync_ms;
     double distance_estimate, distance_previous; /* by the checkpointing process only */
 
+    /* archiving */
+    CACHE_ALIGNED _Atomic uint32_t archiver_slot; /* slot index + 1 of the archiver, 0 none yet */
+    _Atomic uint32_t archive_look_again;          /* a history file has come */
+    WalLock archive_stats_lock;
+    WalArchiveStats archive_stats;                /* under archive_stats_lock */
+    _Atomic uint32_t in_recovery;                 /* RECOVERY_*; stored by the startup process */
+
     CACHE_ALIGNED WalLock control_lock;
     ControlFile control;
 } WalShared;
@@ -114,6 +121,15 @@ wal_cpu_relax(void)
 #elif defined(__aarch64__)
     __asm__ __volatile__("isb" ::: "memory");
 #endif
+}
+
+enum { RECOVERY_NONE, RECOVERY_CRASH, RECOVERY_ARCHIVE };
+/* Replaying from an archive: what comes from there need not go there again. */
+static inline bool
+wal_in_archive_recovery(void)
+{
+    /* relaxed: asked by the startup process and those it has started since */
+    return atomic_load_explicit(&wal_shared->in_recovery, memory_order_relaxed) == RECOVERY_ARCHIVE;
 }
 
 /* ---- wait events: numbers of core/shm/wait_events.def ---- */
@@ -172,6 +188,13 @@ void wal_segments_clean_tail(Lsn end, uint32_t timeline); /* rule 6 */
 void wal_segments_remove_temporary(void);
 void wal_segments_sync_from(Lsn redo, uint32_t timeline);
 double wal_checkpoint_segments(void); /* segments between two checkpoints that max_wal_size allows */
+
+/* ---- archive.c ---- */
+void wal_archive_settings_register(void);
+void wal_archive_segment_filled(uint64_t segment, uint32_t timeline); /* it is durable; never raises */
+bool wal_archive_may_remove(const char *name); /* else sees to it that it will be archived */
+void wal_archive_force_done(const char *name); /* came from an archive */
+void wal_archive_catch_up(Lsn end, uint32_t timeline);
 
 /* ---- decode.c ---- */
 /* Takes a whole record apart; `bytes` hold length bytes. No CRC check. *why on failure. */

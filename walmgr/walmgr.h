@@ -99,7 +99,43 @@ extern void (*wal_flushed_hook)(Lsn flushed);
 /* A segment is durable to its end (archiver); may a segment no longer needed by recovery go? (slots) */
 extern void (*wal_segment_done_hook)(uint64_t segment, uint32_t timeline);
 extern bool (*wal_segment_removable_hook)(uint64_t segment, uint32_t timeline);
+/* Ends the current segment; returns the end of the record that does (or the position, if it stands at
+ * a segment's start). Not flushed: see wal_switch_and_flush. */
 Lsn wal_switch_segment(void);
+Lsn wal_switch_and_flush(void); /* the whole segment is durable and up for archiving */
+
+/* ---- archiving (archive.c) ---- */
+typedef enum ArchiveMode { ARCHIVE_OFF, ARCHIVE_ON, ARCHIVE_ALWAYS } ArchiveMode;
+extern int archive_mode, archive_timeout_s;
+extern char *archive_command;
+bool wal_archiving(void);
+#define WAL_ARCHIVE_NAME_BYTES 48
+/* Up to max names of files that wait for the archiver, in the order in which they should go. Raises. */
+int wal_archive_list(char (*names)[WAL_ARCHIVE_NAME_BYTES], int max);
+bool wal_archive_list_is_stale(void);            /* something more urgent has come since */
+bool wal_archive_still_ready(const char *name);
+void wal_archive_mark_done(const char *name);    /* durable; raises */
+void wal_archive_forget(const char *name);       /* removes the status files */
+bool wal_archive_is_done(const char *name);
+void wal_archive_notify(const char *name);       /* a file of pg_wal is complete: make it .ready */
+void wal_archiver_register(void);                /* this process is to be woken */
+void wal_archiver_wake(void);
+typedef struct WalArchiveStats {
+    uint64_t archived, failed;
+    char last_archived[WAL_ARCHIVE_NAME_BYTES], last_failed[WAL_ARCHIVE_NAME_BYTES];
+    TimestampTz last_archived_time, last_failed_time, reset_time; /* 0: never */
+} WalArchiveStats;
+void wal_archive_count(const char *name, bool failed);
+void wal_archive_stats(WalArchiveStats *out);
+void wal_archive_stats_reset(void);
+
+/* ---- shell commands (command.c) ---- */
+/* Replaces %p, %f, %r (where not NULL) and %%. */
+char *wal_expand_command(Arena *a, const char *template, const char *path, const char *file, const char *restart);
+/* Runs it in a shell; returns the wait status, -1 (errno) if it could not be started. Serves interrupts
+ * meanwhile; a pending terminate kills the command and is left pending for the caller. */
+int wal_run_command(const char *command, uint32_t wait_event);
+extern volatile sig_atomic_t wal_command_group; /* of the command that runs, 0 none: for whoever quits at once */
 
 /* ---- redo ---- */
 typedef struct WalCheckpoint { /* body of a checkpoint record and part of the control file */
@@ -217,6 +253,7 @@ extern WalCheckpointStats wal_checkpoint_stats;
 typedef struct WalCheckpointCounts { uint64_t timed, requested, write_ms, sync_ms; } WalCheckpointCounts;
 void wal_checkpoint_counts(WalCheckpointCounts *out);
 Lsn wal_redo_point(void);
+bool wal_in_recovery(void); /* the instance replays: nothing may be inserted yet; any process */
 uint32_t wal_timeline(void);
 void wal_segment_path(uint64_t segment, uint32_t timeline, char *out, size_t n);
 const char *lsn_text(Lsn l); /* "0/16B3748"; static ring of buffers */

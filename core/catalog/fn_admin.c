@@ -337,22 +337,8 @@ setc_show_all_settings(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
 
 /* ---- the log ---- */
 
-Datum fnc_current_wal_lsn(FnCtx *c, const Datum *args, bool *isnull) { return (Datum)wal_flushed(); }
-Datum fnc_current_wal_flush_lsn(FnCtx *c, const Datum *args, bool *isnull) { return (Datum)wal_flushed(); }
-Datum fnc_current_wal_insert_lsn(FnCtx *c, const Datum *args, bool *isnull) { return (Datum)wal_insert_position(); }
 Datum fnc_last_wal_receive_lsn(FnCtx *c, const Datum *args, bool *isnull) { return null_datum(isnull); }
 Datum fnc_last_wal_replay_lsn(FnCtx *c, const Datum *args, bool *isnull) { return null_datum(isnull); }
-
-Datum
-fnc_walfile_name(FnCtx *c, const Datum *args, bool *isnull)
-{
-    Lsn l = (Lsn)args[0];
-    char path[MAX_PATH_BYTES], *slash;
-
-    wal_segment_path((l > 0 ? l - 1 : 0) / WAL_SEGMENT_BYTES, wal_timeline(), path, sizeof path);
-    slash = strrchr(path, '/');
-    return text_datum(c, slash ? slash + 1 : path);
-}
 
 /* ---- the connection ---- */
 
