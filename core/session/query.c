@@ -128,17 +128,17 @@ void
 extended_parse(void)
 {
     const char *name = arena_strdup(message_arena, wire_get_string());
-    const char *text = wire_get_string();
+    const char *sent = wire_get_string(), *text;
     CachedPlan *p = cached_plan_new("prepared statement");
     ERR_TRY
     {
-        text = arena_strdup(p->arena, text);
+        text = arena_strdup(p->arena, sent);
         int n = (uint16_t)wire_get_int16();
         Oid *types = ARENA_ARRAY(p->arena, Oid, n + 1);
         for (int i = 0; i < n; i++)
             types[i] = (Oid)wire_get_int32();
         wire_get_end();
-        session_set_query(text);
+        session_set_query(sent); /* the statement's copy goes with it if anything fails */
         xact_start_command();
         if (name[0] == '\0')
             prepared_set_unnamed(NULL);
@@ -333,7 +333,8 @@ extended_execute(void)
     Portal *p = portal_find(name);
     if (p == NULL)
         RAISE(SQLSTATE_INVALID_CURSOR_NAME, "portal \"%s\" does not exist", name);
-    session_set_query(p->text);
+    /* A COMMIT drops the portal, and may fail after that. */
+    session_set_query(p->plan->is_utility || p->plan->is_transaction_stmt ? arena_strdup(message_arena, p->text) : p->text);
     if (p->plan->raw == NULL) {
         wire_begin('I');
         wire_end();

@@ -260,6 +260,7 @@ is_extended(int type)
 static bool
 serve_one(void)
 {
+    session_query_text = NULL; /* it may lie in what the next line frees */
     arena_reset(message_arena);
     if (ready_needed && !wire_sync_lost()) {
         ready_needed = false;

@@ -138,8 +138,9 @@ void statement_cache_clear(void);
 
 /* ---- session.c ---- */
 extern Arena *message_arena;          /* reset for each message */
-extern const char *session_query_text;/* what runs, for the log and pg_stat_activity */
+extern const char *session_query_text;/* what runs, for the log and the client's position; NULL between messages */
 extern bool session_skip_till_sync;
+/* `text` must live until the next message: plan and portal may be gone by when an error is reported. */
 void session_set_query(const char *text);
 void session_timeouts_start(void);    /* statement_timeout */
 void session_timeouts_stop(void);
