@@ -156,6 +156,8 @@ extended_parse(void)
             for (int i = 0; i < p->params.count; i++)
                 if (p->params.types[i] == 0 || p->params.types[i] == UNKNOWN_OID)
                     RAISE(SQLSTATE_INDETERMINATE_DATATYPE, "could not determine data type of parameter $%d", i + 1);
+            if (p->params.count > UINT16_MAX) /* nobody could bind them */
+                RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "prepared statements can have at most %d parameters", UINT16_MAX);
         }
         if (name[0] == '\0')
             prepared_set_unnamed(p);

@@ -23,7 +23,12 @@ bool sql_needs_snapshot(const PgQuery__Node *stmt);
 bool sql_is_read_only(const PgQuery__Node *stmt);
 
 /* ---- analyze ---- */
-typedef struct ParamTypes { Oid *types; int count; bool variable; /* $n of unknown type are inferred and added */ Arena *arena; } ParamTypes;
+typedef struct ParamTypes {
+    Oid *types;
+    int count, cap; /* of types; 0: as count */
+    bool variable;  /* $n of unknown type are inferred and added */
+    Arena *arena;
+} ParamTypes;
 /* Query or UtilityStmt (as Node *). Optimisable statements are fully typed; utilities are left raw. */
 Node *sql_analyze(Arena *a, const RawStmt *raw, const char *text, ParamTypes *params);
 /* Analyses an expression (default, check, index, USING) over one relation's columns (rel 1), NULL: none.

@@ -125,17 +125,30 @@ analyze_const(Scope *s, const PgQuery__AConst *c)
     }
 }
 
+/* Bind can give 65535; a number beyond leaves others without a type, which is what the client is told. The bound
+ * keeps one `$2000000000` from taking gigabytes. */
+#define PARAM_NUMBER_MAX 1000000
+
+static void
+add_params(ParamTypes *pt, int count)
+{
+    if (count > MAX(pt->cap, pt->count)) { /* doubled: $1, $2, $3 ... come one by one, and an arena keeps old copies */
+        int cap = MAX(count, 2 * pt->count);
+        pt->types = arena_realloc(pt->arena, pt->types, sizeof(Oid) * (size_t)pt->count, sizeof(Oid) * (size_t)cap);
+        pt->cap = cap;
+    }
+    memset(pt->types + pt->count, 0, sizeof(Oid) * (size_t)(count - pt->count));
+    pt->count = count;
+}
+
 static Expr *
 analyze_param(Scope *s, const PgQuery__ParamRef *p)
 {
     ParamTypes *pt = s->params;
-    if (pt == NULL || p->number <= 0 || p->number > 65535 || (!pt->variable && p->number > pt->count))
+    if (pt == NULL || p->number <= 0 || p->number > PARAM_NUMBER_MAX || (!pt->variable && p->number > pt->count))
         RAISE_AT(SQLSTATE_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d", p->number);
-    if (p->number > pt->count) {
-        pt->types = arena_realloc(pt->arena, pt->types, sizeof(Oid) * (size_t)pt->count, sizeof(Oid) * (size_t)p->number);
-        memset(pt->types + pt->count, 0, sizeof(Oid) * (size_t)(p->number - pt->count));
-        pt->count = p->number;
-    }
+    if (p->number > pt->count)
+        add_params(pt, p->number);
     Oid t = pt->types[p->number - 1];
     if (t == 0 && !pt->variable)
         RAISE_AT(SQLSTATE_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d", p->number);
