@@ -362,6 +362,19 @@ take_u32(const char **p, const char *end)
     return v;
 }
 
+/* "25 (text)" */
+static const char *
+oid_and_name(FnCtx *c, Oid type)
+{
+    StrBuf s;
+    str_init(&s, c->arena);
+    str_printf(&s, "%u (", type);
+    if (type_reg_out_hook == NULL || !type_reg_out_hook(c, REGTYPE_OID, type, &s))
+        str_add(&s, "???");
+    str_add_char(&s, ')');
+    return s.data;
+}
+
 Datum
 array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmod)
 {
@@ -383,7 +396,8 @@ array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmo
         elem = given;
     if (given != elem)
         RAISE(SQLSTATE_DATATYPE_MISMATCH,
-              "binary data has array element type %u instead of expected %u", given, elem);
+              "binary data has array element type %s instead of expected %s", oid_and_name(c, given),
+              oid_and_name(c, elem));
     for (int i = 0; i < ndim; i++) {
         dims[i] = (int)take_u32(&p, end);
         lbound[i] = (int)take_u32(&p, end);
