@@ -5,30 +5,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="gcc g++ cmake ninja-build ccache pkg-config libc6-dev libjemalloc-dev libxxhash-dev libpg-query-dev
-libprotobuf-c-dev protobuf-c-compiler libssl-dev liblz4-dev libzstd-dev liburing-dev libicu-dev libpcre2-dev libcunit1-dev
-libbenchmark-dev systemtap-sdt-dev tzdata procps openssl gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
-postgresql-15 postgresql-client-15 libpq-dev python3 nodejs npm"
-
-if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
-    missing=
-    for p in $packages; do
-        dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
-    done
-    if [ -n "$missing" ] && [ "$(id -u)" = 0 ]; then
-        echo "installing:$missing"
-        DEBIAN_FRONTEND=noninteractive
-        export DEBIAN_FRONTEND
-        apt-get update -qq || true
-        # One by one on failure: an optional package that is not to be had must not stop the rest.
-        apt-get install -y -qq --no-install-recommends $missing ||
-            for p in $missing; do
-                apt-get install -y -qq --no-install-recommends "$p" || echo "could not install $p"
-            done
-    elif [ -n "$missing" ]; then
-        echo "missing packages:$missing"
-    fi
-fi
+. tests/packages.sh
+install_packages
 
 generator=
 command -v ninja >/dev/null && [ ! -f build/CMakeCache.txt ] && generator="-G Ninja"
