@@ -142,6 +142,54 @@ wrong_rules_are_refused(void)
     CU_ASSERT(r.is_point && r.action == FAULT_CRASH && r.nth == 3 && r.times == 1);
 }
 
+/* ---- the fsync queue under writers ---- */
+
+#define QUEUED 40
+
+static void
+queue_all(void)
+{
+    for (Oid i = 0; i < QUEUED; i++)
+        fsyncq_add((RelLocator){1663, 5, 20000 + i}, FORK_MAIN, 0);
+}
+
+/* A request that is older than the checkpoint must be served by it, although the file is written and
+ * queued again before its turn comes; the renewed one belongs to the next. */
+static bool
+renewed_requests_are_served_twice(void)
+{
+    int first, second, third;
+    pid_t pid;
+    fsyncq_shm_register();
+    proc_shm_register();
+    shm_create_for_test();
+    if (proc_attach(PROC_CHECKPOINTER) != ERR_OK)
+        return false;
+    relfile_init();
+    for (Oid i = 0; i < QUEUED; i++)
+        if (relfile_create((RelLocator){1663, 5, 20000 + i}, FORK_MAIN, false) != ERR_OK)
+            return false;
+    if ((pid = fork()) == 0) {
+        proc_self = NULL;
+        usleep(500000); /* the first sync sleeps for a second */
+        if (proc_attach(PROC_BACKEND) != ERR_OK)
+            _exit(1);
+        queue_all();
+        proc_detach();
+        _exit(0);
+    }
+    ErrCode rc = fsyncq_process(&first);
+    waitpid(pid, NULL, 0);
+    return rc == ERR_OK && first == QUEUED && fsyncq_process(&second) == ERR_OK && second == 1 &&
+           fsyncq_process(&third) == ERR_OK && third == 0;
+}
+
+static void
+checkpoints_sync_what_is_older(void)
+{
+    CU_ASSERT(in_child(renewed_requests_are_served_twice, "op=sync,path=base/5/2*,do=sleep"));
+}
+
 /* ---- the trace ---- */
 
 static bool
@@ -198,6 +246,7 @@ main(int argc, char **argv)
     CU_pSuite s = CU_add_suite("file_fault", NULL, NULL);
     CU_ADD_TEST(s, rules_make_calls_fail);
     CU_ADD_TEST(s, wrong_rules_are_refused);
+    CU_ADD_TEST(s, checkpoints_sync_what_is_older);
     CU_ADD_TEST(s, trace_tells_what_happened);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();

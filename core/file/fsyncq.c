@@ -2,9 +2,10 @@
  * The fsync queue: which files have been written since the last checkpoint, and which dropped files
  * wait for a checkpoint before their name may be used again.
  *
- * One shared table, a request per segment. A request carries the cycle it was (last) made in; a
- * checkpoint starts a new cycle and syncs what belongs to older ones. A segment written again while it
- * is being synced gets the new cycle and therefore stays. The order that matters is the writer's:
+ * One shared table, a request per segment. A request carries the cycle of the oldest write it stands
+ * for; a checkpoint starts a new cycle and syncs what belongs to older ones. A segment written again
+ * before its turn keeps its old cycle, or the checkpoint would pass over the older write; one written
+ * again while it is being synced stays, with the new cycle. The order that matters is the writer's:
  * write, add, and only then let the page count as clean; so whatever the checkpointer finds clean is
  * either synced or in the table.
  *
@@ -29,8 +30,9 @@
 
 typedef struct SyncRequest {
     SegmentKey key;
-    uint32_t state; /* SLOT_* */
-    uint64_t cycle;
+    uint16_t state; /* SLOT_* */
+    uint16_t again; /* added while it is being synced */
+    uint64_t cycle; /* of the oldest write that no sync has covered */
 } SyncRequest;
 enum { SLOT_EMPTY = 0, SLOT_USED = 1, SLOT_DELETED = 2 };
 
@@ -141,11 +143,11 @@ fsyncq_add(RelLocator r, ForkNo f, uint32_t segment)
         SyncRequest *s = find_slot(&key, &found);
         full = !found && s->state == SLOT_EMPTY && queue->used + queue->deleted >= QUEUE_FILL_MAX;
         if (found) {
-            s->cycle = queue->cycle;
+            s->again = 1;
         } else if (!full) {
             queue->deleted -= s->state == SLOT_DELETED;
             queue->used++;
-            *s = (SyncRequest){key, SLOT_USED, queue->cycle};
+            *s = (SyncRequest){key, SLOT_USED, 0, queue->cycle};
         }
         lw_release(&queue->lock);
         if (!full)
@@ -236,7 +238,7 @@ fsyncq_process(int *count)
         if (s->state != SLOT_USED || s->cycle >= cycle)
             continue;
         SegmentKey key = s->key;
-        s->cycle = cycle - 1; /* tells whether it is added again meanwhile */
+        s->again = 0;
         lw_release(&queue->lock);
         rc = file_sync_segment(key);
         if (rc == ERR_OK) {
@@ -247,8 +249,12 @@ fsyncq_process(int *count)
         }
         lw_acquire(&queue->lock, LW_EXCLUSIVE);
         /* The slot itself stays in place while used, but it may have been deleted and refilled. */
-        if (rc == ERR_OK && s->state == SLOT_USED && s->cycle < cycle && memcmp(&s->key, &key, sizeof(key)) == 0)
-            delete_slot(s);
+        if (rc == ERR_OK && s->state == SLOT_USED && s->cycle < cycle && memcmp(&s->key, &key, sizeof(key)) == 0) {
+            if (s->again)
+                s->cycle = cycle;
+            else
+                delete_slot(s);
+        }
     }
     lw_release(&queue->lock);
     if (rc == ERR_OK)
