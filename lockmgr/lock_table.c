@@ -47,10 +47,10 @@ const uint16_t lock_conflict_mask[LOCK_MODE_COUNT] = {
 };
 
 static const SettingDef lock_settings[] = {
-    {.name = "deadlock_timeout", .type = SETTING_INT, .context = CONTEXT_SUPERUSER, .unit = UNIT_MS, .group = "Lock Management",
+    {.name = "deadlock_timeout", .type = SETTING_INT, .context = CONTEXT_SUPERUSER, .flags = SETTING_NOT_IN_PLANS, .unit = UNIT_MS, .group = "Lock Management",
      .description = "Sets the time to wait on a lock before checking for deadlock.", .variable = &deadlock_timeout_ms,
      .boot = "1s", .min = 1, .max = 2147483647},
-    {.name = "lock_timeout", .type = SETTING_INT, .context = CONTEXT_USER, .unit = UNIT_MS,
+    {.name = "lock_timeout", .type = SETTING_INT, .context = CONTEXT_USER, .flags = SETTING_NOT_IN_PLANS, .unit = UNIT_MS,
      .group = "Client Connection Defaults / Statement Behavior",
      .description = "Sets the maximum allowed duration of any wait for a lock.", .variable = &lock_timeout_ms,
      .boot = "0", .min = 0, .max = 2147483647},

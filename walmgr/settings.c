@@ -103,7 +103,7 @@ static const SettingEnum prefetch_options[] = {
 #define PRESET "Preset Options"
 
 static const SettingDef defs[] = {
-    {"synchronous_commit", SETTING_ENUM, CONTEXT_USER, UNIT_NONE, 0, SETTINGS,
+    {"synchronous_commit", SETTING_ENUM, CONTEXT_USER, UNIT_NONE, SETTING_NOT_IN_PLANS, SETTINGS,
      "How far a commit must have got before it is acknowledged.", &synchronous_commit, "on", 0, 0,
      synchronous_commit_options, NULL, NULL, NULL},
     {"wal_level", SETTING_ENUM, CONTEXT_POSTMASTER, UNIT_NONE, 0, SETTINGS,

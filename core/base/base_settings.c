@@ -59,14 +59,14 @@ assign_log_timezone(const SettingDef *def)
 #define WHAT "Reporting and Logging / What to Log"
 
 static const SettingDef defs[] = {
-    {.name = "log_min_messages", .type = SETTING_ENUM, .context = CONTEXT_SUPERUSER, .group = WHEN,
+    {.name = "log_min_messages", .type = SETTING_ENUM, .context = CONTEXT_SUPERUSER, .flags = SETTING_NOT_IN_PLANS, .group = WHEN,
      .description = "The least level of message that goes to the server log.",
      .variable = &log_min_messages, .boot = "warning", .options = server_levels},
-    {.name = "client_min_messages", .type = SETTING_ENUM, .context = CONTEXT_USER,
+    {.name = "client_min_messages", .type = SETTING_ENUM, .context = CONTEXT_USER, .flags = SETTING_NOT_IN_PLANS,
      .group = "Client Connection Defaults / Statement Behavior",
      .description = "The least level of message that is sent to the client.",
      .variable = &client_min_messages, .boot = "notice", .options = client_levels},
-    {.name = "log_min_error_statement", .type = SETTING_ENUM, .context = CONTEXT_SUPERUSER, .group = WHEN,
+    {.name = "log_min_error_statement", .type = SETTING_ENUM, .context = CONTEXT_SUPERUSER, .flags = SETTING_NOT_IN_PLANS, .group = WHEN,
      .description = "The least level of message that is logged with the statement that caused it.",
      .variable = &log_min_error_statement, .boot = "error", .options = server_levels},
     {.name = "log_error_verbosity", .type = SETTING_ENUM, .context = CONTEXT_SUPERUSER, .group = WHAT,

@@ -21,6 +21,7 @@
 Setting **settings_all;
 int settings_all_count;
 bool settings_booted;
+uint64_t settings_plan_generation;
 bool settings_under_postmaster;
 
 static int all_cap;
@@ -255,8 +256,11 @@ make_current(Setting *s, char *text, SettingSource source)
     if (s->def->assign)
         s->def->assign(s->def);
     free(old);
-    if (changed)
+    if (changed) {
         mark_report(s);
+        if (!(s->def->flags & SETTING_NOT_IN_PLANS) && !s->placeholder)
+            settings_plan_generation++;
+    }
 }
 
 static void

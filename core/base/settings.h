@@ -27,6 +27,7 @@ typedef enum SettingUnit { UNIT_NONE, UNIT_BYTE, UNIT_KB, UNIT_BLOCKS /* 8 kB */
 #define SETTING_LIST_QUOTE 8  /* comma-separated identifiers */
 #define SETTING_NO_RESET_ALL 16
 #define SETTING_IS_NAME 32
+#define SETTING_NOT_IN_PLANS 64 /* no statement's analysis or plan depends on it */
 
 typedef struct SettingEnum { const char *name; int value; bool hidden; } SettingEnum;
 
@@ -70,6 +71,9 @@ const char *settings_get_reset(Arena *a, const char *name);
 void settings_at_subxact_start(int level);
 void settings_at_end(int level, bool commit);
 int settings_level(void); /* the innermost open level, 0 outside */
+/* Rises whenever a setting changes that is not SETTING_NOT_IN_PLANS: what was analysed or planned under another
+ * value is not what the same text means now (a literal read under another TimeZone, a disabled index scan). */
+extern uint64_t settings_plan_generation;
 
 /*
  * Parse `path` (postgresql.conf syntax: name [=] value, quotes, comments, include, include_if_exists,

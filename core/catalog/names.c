@@ -100,7 +100,7 @@ catalog_settings_register(void)
         .name = "search_path",
         .type = SETTING_STRING,
         .context = CONTEXT_USER,
-        .flags = SETTING_LIST_QUOTE,
+        .flags = SETTING_LIST_QUOTE | SETTING_NOT_IN_PLANS, /* plans keep the path they were made under */
         .group = "Client Connection Defaults / Statement Behavior",
         .description = "Schemas searched for names without a schema, in this order.",
         .variable = &search_path_text,

@@ -140,14 +140,25 @@ lock_relations(const CachedPlan *p)
     return p->valid;
 }
 
+static bool
+same_session_state(const CachedPlan *p)
+{
+    return p->role == current_user_oid && strcmp(p->search_path, search_path_text ? search_path_text : "") == 0;
+}
+
+bool
+cached_plan_is_current(const CachedPlan *p)
+{
+    return p->valid && p->plans && p->settings_generation == settings_plan_generation && same_session_state(p);
+}
+
 void
 cached_plan_ready(CachedPlan *p)
 {
     if (p->raw == NULL)
         return;
     catalog_accept_invalidations();
-    if (p->valid && p->plans && strcmp(p->search_path, search_path_text ? search_path_text : "") == 0 && p->role == current_user_oid &&
-        lock_relations(p))
+    if (p->valid && p->plans && same_session_state(p) && lock_relations(p))
         return;
     if (p->in_use > 1 && p->plans && p->plan_arena) {
         /* a suspended portal runs the old plan: leave that arena to it, as a child of the statement's */
@@ -157,6 +168,7 @@ cached_plan_ready(CachedPlan *p)
     } else
         drop_plan(p);
     p->plan_arena = arena_create(p->arena, "plan");
+    uint64_t generation = settings_plan_generation; /* before analysis, which may run functions that change settings */
     bool snapshot = sql_needs_snapshot(p->raw->node); /* SET TRANSACTION must come before the first one */
     if (snapshot)
         snapshot_push_active(snapshot_latest());
@@ -174,6 +186,7 @@ cached_plan_ready(CachedPlan *p)
         snapshot_pop_active();
     p->search_path = arena_strdup(p->plan_arena, search_path_text ? search_path_text : "");
     p->role = current_user_oid;
+    p->settings_generation = generation;
     RowDesc *d = copy_desc(p->plan_arena, desc_of(p, p->plan_arena));
     if (!p->desc_known || (p->desc_may_change && !same_desc(d, p->desc)))
         p->desc = copy_desc(p->arena, d);

@@ -232,10 +232,11 @@ check_client_encoding(const SettingDef *d, const char **value, SettingSource sou
 
 #define BOOL_S(n, dflt, grp, text, fl) {.name = #n, .type = SETTING_BOOL, .context = CONTEXT_USER, .flags = fl, .group = grp, .description = text, .variable = &n, .boot = dflt}
 #define STR_S(n, var, ctx, dflt, grp, text, fl, ...) {.name = n, .type = SETTING_STRING, .context = ctx, .flags = fl, .group = grp, .description = text, .variable = &var, .boot = dflt, __VA_ARGS__}
+#define TIMEOUT_S(n, var, grp, text) {.name = n, .type = SETTING_INT, .context = CONTEXT_USER, .unit = UNIT_MS, .flags = SETTING_NOT_IN_PLANS, .group = grp, .description = text, .variable = &var, .boot = "0", .min = 0, .max = INT32_MAX}
 #define INT_S(n, var, ctx, un, dflt, lo, hi, grp, text) {.name = n, .type = SETTING_INT, .context = ctx, .unit = un, .group = grp, .description = text, .variable = &var, .boot = dflt, .min = lo, .max = hi}
 
 static const SettingDef defs[] = {
-    STR_S("application_name", application_name, CONTEXT_USER, "", "Reporting and Logging / What to Log", "Name the client gives its session.", SETTING_REPORT | SETTING_IS_NAME, .assign = assign_application_name),
+    STR_S("application_name", application_name, CONTEXT_USER, "", "Reporting and Logging / What to Log", "Name the client gives its session.", SETTING_REPORT | SETTING_IS_NAME | SETTING_NOT_IN_PLANS, .assign = assign_application_name),
     STR_S("client_encoding", client_encoding, CONTEXT_USER, "UTF8", "Client Connection Defaults / Locale and Formatting", "Character set of the client.", SETTING_REPORT | SETTING_IS_NAME, .check = check_client_encoding),
     STR_S("server_encoding", server_encoding, CONTEXT_INTERNAL, "UTF8", "Preset Options", "Character set of the database.", SETTING_REPORT | SETTING_IS_NAME),
     STR_S("server_version", server_version, CONTEXT_INTERNAL, "15.20", "Preset Options", "Version of PostgreSQL this server is compatible with.", SETTING_REPORT),
@@ -243,7 +244,7 @@ static const SettingDef defs[] = {
     BOOL_S(standard_conforming_strings, "on", "Version and Platform Compatibility / Previous PostgreSQL Versions", "Backslashes in ordinary strings are plain characters.", SETTING_REPORT),
     BOOL_S(escape_string_warning, "on", "Version and Platform Compatibility / Previous PostgreSQL Versions", "Warn about backslashes in ordinary strings.", 0),
     {.name = "in_hot_standby", .type = SETTING_BOOL, .context = CONTEXT_INTERNAL, .flags = SETTING_REPORT, .group = "Preset Options", .description = "The server is a hot standby.", .variable = &in_hot_standby, .boot = "off"},
-    {.name = "is_superuser", .type = SETTING_BOOL, .context = CONTEXT_INTERNAL, .flags = SETTING_REPORT, .group = "Preset Options", .description = "The session's user is a superuser.", .variable = &is_superuser_setting, .boot = "off"},
+    {.name = "is_superuser", .type = SETTING_BOOL, .context = CONTEXT_INTERNAL, .flags = SETTING_REPORT | SETTING_NOT_IN_PLANS, .group = "Preset Options", .description = "The session's user is a superuser.", .variable = &is_superuser_setting, .boot = "off"},
     BOOL_S(array_nulls, "on", "Version and Platform Compatibility / Previous PostgreSQL Versions", "NULL in array input is a null.", 0),
     BOOL_S(check_function_bodies, "on", "Client Connection Defaults / Statement Behavior", "Check function bodies when they are created.", 0),
     BOOL_S(row_security, "on", "Client Connection Defaults / Statement Behavior", "Apply row security policies.", 0),
@@ -256,10 +257,10 @@ static const SettingDef defs[] = {
     INT_S("max_index_keys", max_index_keys, CONTEXT_INTERNAL, UNIT_NONE, "32", 32, 32, "Preset Options", "Most columns of an index."),
     INT_S("block_size", block_size, CONTEXT_INTERNAL, UNIT_NONE, "8192", 8192, 8192, "Preset Options", "Size of a page in bytes."),
     INT_S("segment_size", segment_size, CONTEXT_INTERNAL, UNIT_BLOCKS, "131072", 131072, 131072, "Preset Options", "Pages of one file of a relation."),
-    INT_S("statement_timeout", statement_timeout_ms, CONTEXT_USER, UNIT_MS, "0", 0, INT32_MAX, "Client Connection Defaults / Statement Behavior", "Longest run time of a statement."),
-    INT_S("idle_in_transaction_session_timeout", idle_in_xact_timeout_ms, CONTEXT_USER, UNIT_MS, "0", 0, INT32_MAX, "Client Connection Defaults / Statement Behavior", "Longest idle time in a transaction."),
-    INT_S("idle_session_timeout", idle_session_timeout_ms, CONTEXT_USER, UNIT_MS, "0", 0, INT32_MAX, "Client Connection Defaults / Statement Behavior", "Longest idle time of a session."),
-    INT_S("client_connection_check_interval", client_check_ms, CONTEXT_USER, UNIT_MS, "0", 0, INT32_MAX, "Connections and Authentication / TCP Settings", "How often to look whether the client is still there."),
+    TIMEOUT_S("statement_timeout", statement_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest run time of a statement."),
+    TIMEOUT_S("idle_in_transaction_session_timeout", idle_in_xact_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest idle time in a transaction."),
+    TIMEOUT_S("idle_session_timeout", idle_session_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest idle time of a session."),
+    TIMEOUT_S("client_connection_check_interval", client_check_ms, "Connections and Authentication / TCP Settings", "How often to look whether the client is still there."),
     {.name = "max_stack_depth", .type = SETTING_INT, .context = CONTEXT_SUPERUSER, .unit = UNIT_KB, .group = "Resource Usage / Memory", .description = "Depth of the stack before a statement is refused.", .variable = &max_stack_depth_kb, .boot = "2048", .min = 100, .max = INT32_MAX},
     STR_S("default_tablespace", default_tablespace, CONTEXT_USER, "", "Client Connection Defaults / Statement Behavior", "Tablespace of new tables.", SETTING_IS_NAME),
     STR_S("temp_tablespaces", temp_tablespaces, CONTEXT_USER, "", "Client Connection Defaults / Statement Behavior", "Tablespaces of temporary files.", SETTING_LIST_QUOTE),

@@ -124,26 +124,15 @@ simple_query(const char *text)
 
 /* ---- extended protocol ---- */
 
-void
-extended_parse(void)
+/* A statement as Parse makes it, owned by the caller. *noticed: its text gave rise to notices, which are due each time. */
+static CachedPlan *
+parse_statement(const char *message_text, const Oid *types, int n, bool *noticed)
 {
-    const char *name = arena_strdup(message_arena, wire_get_string());
-    const char *sent = wire_get_string(), *text;
     CachedPlan *p = cached_plan_new("prepared statement");
     ERR_TRY
     {
-        text = arena_strdup(p->arena, sent);
-        int n = (uint16_t)wire_get_int16();
-        Oid *types = ARENA_ARRAY(p->arena, Oid, n + 1);
-        for (int i = 0; i < n; i++)
-            types[i] = (Oid)wire_get_int32();
-        wire_get_end();
-        session_set_query(sent); /* the statement's copy goes with it if anything fails */
-        xact_start_command();
-        if (name[0] == '\0')
-            prepared_set_unnamed(NULL);
-        bool noticed;
-        List *raws = sql_parse_aloud(p->arena, text, &noticed);
+        char *text = arena_strdup(p->arena, message_text);
+        List *raws = sql_parse_aloud(p->arena, text, noticed);
         if (raws->count > 1)
             RAISE(SQLSTATE_SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement");
         RawStmt *raw = raws->count ? raws->items[0] : NULL;
@@ -159,10 +148,6 @@ extended_parse(void)
             if (p->params.count > UINT16_MAX) /* nobody could bind them */
                 RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "prepared statements can have at most %d parameters", UINT16_MAX);
         }
-        if (name[0] == '\0')
-            prepared_set_unnamed(p);
-        else
-            prepared_store(name, p, false);
     }
     ERR_CATCH
     {
@@ -170,6 +155,59 @@ extended_parse(void)
         err_rethrow();
     }
     ERR_END;
+    return p;
+}
+
+/* The unnamed statement: drivers send the same few again and again. */
+static void
+parse_unnamed(const char *text, const Oid *types, int n)
+{
+    prepared_set_unnamed(NULL);
+    CachedPlan *p = parse_cache_find(text, types, n);
+    if (p) {
+        p->in_use++;
+    } else {
+        bool noticed;
+        p = parse_statement(text, types, n, &noticed);
+        if (!noticed)
+            parse_cache_store(text, types, n, p);
+    }
+    prepared_set_unnamed(p);
+}
+
+static void
+parse_named(const char *name, const char *text, const Oid *types, int n)
+{
+    bool noticed;
+    CachedPlan *p = parse_statement(text, types, n, &noticed);
+    ERR_TRY
+    {
+        prepared_store(name, p, false);
+    }
+    ERR_CATCH
+    {
+        cached_plan_release(p);
+        err_rethrow();
+    }
+    ERR_END;
+}
+
+void
+extended_parse(void)
+{
+    const char *name = wire_get_string();
+    const char *text = wire_get_string();
+    int n = (uint16_t)wire_get_int16();
+    Oid *types = ARENA_ARRAY(message_arena, Oid, n + 1);
+    for (int i = 0; i < n; i++)
+        types[i] = (Oid)wire_get_int32();
+    wire_get_end();
+    session_set_query(text);
+    xact_start_command();
+    if (name[0] == '\0')
+        parse_unnamed(text, types, n);
+    else
+        parse_named(name, text, types, n);
     wire_begin('1');
     wire_end();
 }

@@ -44,6 +44,7 @@ typedef struct CachedPlan {
     bool valid;
     char *search_path;        /* when planned */
     Oid role;
+    uint64_t settings_generation; /* settings_plan_generation when planned */
     RowDesc *desc;            /* result columns, NULL: none */
     bool desc_known;
     bool desc_may_change;     /* of the statement cache: nobody was promised these columns */
@@ -55,6 +56,7 @@ typedef struct CachedPlan {
 /* raw: arena-owned by the plan (parse into its arena first). */
 CachedPlan *cached_plan_new(const char *name);
 void cached_plan_init(CachedPlan *p, const char *text, RawStmt *raw, const Oid *types, int ntypes, bool variable);
+bool cached_plan_is_current(const CachedPlan *p); /* the same text now would be planned alike; accept invalidations first */
 void cached_plan_ready(CachedPlan *p);  /* (re)analyses and plans if needed; raises 0A000 cached plan must not change result type */
 const RowDesc *cached_plan_desc(CachedPlan *p);
 void cached_plan_release(CachedPlan *p); /* drops one reference; frees when none is left */
@@ -132,9 +134,21 @@ void extended_bind(void);
 void extended_describe(void);
 void extended_execute(void);
 void extended_close(void);
+/* ---- the statement cache ---- */
 CachedPlan *statement_cache_find(const char *text, ParamValues **params, Arena *a);
 void statement_cache_store(const char *text, CachedPlan *p);
+/* The same for Parse of the unnamed statement: by text and the types the client gave. */
+CachedPlan *parse_cache_find(const char *text, const Oid *types, int ntypes);
+void parse_cache_store(const char *text, const Oid *types, int ntypes, CachedPlan *p);
 void statement_cache_clear(void);
+
+/* A text with its literals lifted out as parameters (stmt_lift.c). */
+#define LIFT_MAX 16
+typedef struct Literal { const char *start; size_t len; bool string; } Literal;
+typedef struct Lifted { StrBuf text; Literal lits[LIFT_MAX]; int n; char *key; } Lifted; /* key: text and literal types */
+bool stmt_lift(const char *text, Lifted *out, Arena *a);
+CachedPlan *stmt_lift_plan(const Lifted *l); /* NULL if it is not the same statement after all */
+ParamValues *stmt_lift_params(const CachedPlan *p, const Lifted *l, Arena *a); /* raises on a bad literal */
 
 /* ---- session.c ---- */
 extern Arena *message_arena;          /* reset for each message */

@@ -1,12 +1,12 @@
 /*
- * The statement cache of the simple protocol: a repeated text skips parse, analysis and planning. First by
- * exact text; then by the text with its literals lifted out as parameters, where the statement with
- * parameters is provably the same one:
- *   - one SELECT, INSERT, UPDATE or DELETE, without words that give a literal's place a meaning of its own
- *     (ORDER, GROUP: ordinals; INTERVAL and other typed literals; LIMIT, FETCH ...: planner hints);
- *   - a number becomes a parameter of the type the number would have, a string one whose type analysis
- *     infers just as for an untyped literal.
- * If anything about the lifted form fails, the text takes the ordinary way and is not tried again.
+ * The statement cache: a repeated text skips parse, analysis and planning. In the simple protocol first by
+ * exact text, then by the text with its literals lifted out (stmt_lift.c); in the extended protocol Parse
+ * of the unnamed statement by its text and the parameter types the client gave.
+ *
+ * An entry serves only while the same text would be analysed and planned alike: the catalogs it rests on,
+ * the search path, the role and every setting that a plan may depend on are those of its making
+ * (cached_plan_is_current). Otherwise it goes, and the text takes the ordinary way: unlike a prepared
+ * statement, nobody was promised that it stays as it was.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +15,10 @@
 
 #define CACHE_ENTRIES 512 /* per session; the oldest of a bucket goes first */
 #define CACHE_TEXT_MAX 4096
-#define LIFT_MAX 16
 
 typedef struct Entry { uint64_t hash; char *key; CachedPlan *plan; bool refused; uint64_t stamp; } Entry;
 static Entry entries[CACHE_ENTRIES];
 static uint64_t stamp;
-
-typedef struct Literal { const char *start; size_t len; bool string; } Literal;
-typedef struct Lifted { StrBuf text; Literal lits[LIFT_MAX]; int n; char *key; } Lifted; /* key: text and literal types */
-
-static Entry *
-slot_of(uint64_t hash, const char *key)
-{
-    size_t base = (size_t)(hash % (CACHE_ENTRIES / 4)) * 4;
-    for (size_t i = base; i < base + 4; i++)
-        if (entries[i].key && entries[i].hash == hash && strcmp(entries[i].key, key) == 0)
-            return &entries[i];
-    return NULL;
-}
 
 static void
 free_entry(Entry *e)
@@ -41,6 +27,23 @@ free_entry(Entry *e)
     if (e->plan)
         cached_plan_release(e->plan);
     *e = (Entry){0};
+}
+
+static Entry *
+slot_of(uint64_t hash, const char *key)
+{
+    size_t base = (size_t)(hash % (CACHE_ENTRIES / 4)) * 4;
+    for (size_t i = base; i < base + 4; i++) {
+        Entry *e = &entries[i];
+        if (e->key == NULL || e->hash != hash || strcmp(e->key, key) != 0)
+            continue;
+        catalog_accept_invalidations();
+        if (e->refused || cached_plan_is_current(e->plan))
+            return e;
+        free_entry(e);
+        return NULL;
+    }
+    return NULL;
 }
 
 static Entry *
@@ -68,188 +71,6 @@ statement_cache_clear(void)
             free_entry(&entries[i]);
 }
 
-/* ---- lifting ---- */
-
-static bool
-word_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || (unsigned char)c >= 0x80;
-}
-
-static bool
-forbidden_word(const char *w, size_t n)
-{
-    static const char *const words[] = {"order", "group", "distinct", "interval", "limit", "offset", "fetch", "with", "returning", "conflict", "window", "over",
-                                        "as", "union", "intersect", "except", "cast", "date", "time", "timestamp", "timestamptz", "collate", "at", "create", "overlay", "escape", "uescape"};
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (strlen(words[i]) == n && strncasecmp(words[i], w, n) == 0)
-            return true;
-    return false;
-}
-
-/* The type a literal has by itself: 's' untyped string, 'i' int4, 'l' int8. */
-static char
-literal_kind(const Literal *t)
-{
-    if (t->string)
-        return 's';
-    return strtoll(t->start, NULL, 10) > INT32_MAX ? 'l' : 'i';
-}
-
-static bool
-lift(const char *text, Lifted *out, Arena *a)
-{
-    const char *p = text;
-    while (*p == ' ' || *p == '\n' || *p == '\t')
-        p++;
-    if (strncasecmp(p, "select", 6) != 0 && strncasecmp(p, "insert", 6) != 0 && strncasecmp(p, "update", 6) != 0 && strncasecmp(p, "delete", 6) != 0)
-        return false;
-    str_init(&out->text, a);
-    out->n = 0;
-    bool after_word = false; /* a string right after a word may be a typed literal */
-    while (*p) {
-        if (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r') {
-            str_add_char(&out->text, *p++);
-            continue;
-        }
-        if (word_char(*p) && !(*p >= '0' && *p <= '9')) {
-            const char *s = p;
-            while (word_char(*p))
-                p++;
-            if (forbidden_word(s, (size_t)(p - s)))
-                return false;
-            str_add_bytes(&out->text, s, (size_t)(p - s));
-            /* keywords that surely end an expression's left side are safe before a string */
-            size_t n = (size_t)(p - s);
-            static const char *const safe[] = {"where", "and", "or", "not", "in", "like", "ilike", "values", "between", "set", "select", "then", "else", "when"};
-            after_word = true;
-            for (size_t i = 0; i < COUNT_OF(safe); i++)
-                if (strlen(safe[i]) == n && strncasecmp(safe[i], s, n) == 0)
-                    after_word = false;
-            continue;
-        }
-        if (*p >= '0' && *p <= '9') {
-            const char *s = p;
-            while (*p >= '0' && *p <= '9')
-                p++;
-            if (word_char(*p) || *p == '.' || (s > text && (s[-1] == '.' || s[-1] == '$')))
-                return false; /* decimals and exponents: left to the ordinary way */
-            if (out->n == LIFT_MAX || p - s > 18)
-                return false;
-            out->lits[out->n++] = (Literal){s, (size_t)(p - s), false};
-            if (strtoll(s, NULL, 10) == INT64_C(2147483648))
-                return false; /* with a minus before it the grammar makes an int4 of it */
-            str_printf(&out->text, "$%d", out->n);
-            after_word = true;
-            continue;
-        }
-        if (*p == '\'') {
-            if (after_word || out->n == LIFT_MAX || (p > text && (p[-1] == '&' || word_char(p[-1]))))
-                return false;
-            const char *s = ++p;
-            while (*p && *p != '\'') {
-                if (*p == '\\')
-                    return false;
-                p++;
-            }
-            if (*p == '\0' || p[1] == '\'')
-                return false;
-            out->lits[out->n++] = (Literal){s, (size_t)(p - s), true};
-            p++;
-            const char *q = p;
-            while (*q == ' ' || *q == '\n' || *q == '\t' || *q == '\r')
-                q++;
-            if (*q == '\'') /* continued literal */
-                return false;
-            str_printf(&out->text, "$%d", out->n);
-            after_word = true;
-            continue;
-        }
-        if (*p == '"' || *p == ';' || *p == '$' || *p == '\\' || (*p == '-' && p[1] == '-') || (*p == '/' && p[1] == '*') || *p == '[' || *p == ':') {
-            if (*p == ';') { /* trailing only */
-                const char *q = p + 1;
-                while (*q == ' ' || *q == '\n' || *q == '\t' || *q == '\r')
-                    q++;
-                if (*q == '\0')
-                    break;
-            }
-            return false;
-        }
-        after_word = *p == ')';
-        str_add_char(&out->text, *p++);
-    }
-    if (out->n == 0)
-        return false;
-    StrBuf key;
-    str_init(&key, a);
-    str_add_bytes(&key, out->text.data, out->text.len);
-    str_add_char(&key, '\1'); /* stands in no text that could be parsed */
-    for (int i = 0; i < out->n; i++)
-        str_add_char(&key, literal_kind(&out->lits[i]));
-    out->key = key.data;
-    return true;
-}
-
-static ParamValues *
-lifted_params(const CachedPlan *p, const Lifted *l, Arena *a)
-{
-    ParamValues *v = ARENA_NEW(a, ParamValues);
-    v->count = l->n;
-    v->types = p->params.types;
-    v->values = ARENA_ARRAY(a, Datum, l->n + 1);
-    v->nulls = ARENA_ARRAY(a, bool, l->n + 1);
-    for (int i = 0; i < l->n; i++) {
-        const Literal *t = &l->lits[i];
-        if (!t->string) {
-            v->values[i] = int64_datum(strtoll(t->start, NULL, 10));
-            continue;
-        }
-        const TypeInfo *ti = type_info(type_base(v->types[i], NULL));
-        if (ti->ops == NULL)
-            return NULL;
-        bool argnull[3] = {false};
-        FnCtx c = {.arena = a, .state_arena = a, .ret_type = ti->oid, .ret_typmod = -1, .argnull = argnull, .collation = ti->collation};
-        char *z = arena_strndup(a, t->start, t->len);
-        v->values[i] = ti->ops->in(&c, z, t->len, ti->elem, -1);
-    }
-    return v;
-}
-
-/* Analyses the lifted form; NULL if it is not the same statement after all. */
-static CachedPlan *
-make_lifted(const Lifted *l)
-{
-    CachedPlan *p = cached_plan_new("lifted statement");
-    CachedPlan *volatile result = NULL;
-    ERR_TRY
-    {
-        char *text = arena_strdup(p->arena, l->text.data);
-        List *raws = sql_parse(p->arena, text);
-        Oid types[LIFT_MAX];
-        for (int i = 0; i < l->n; i++) {
-            char kind = literal_kind(&l->lits[i]);
-            types[i] = kind == 's' ? 0 : kind == 'l' ? INT8_OID : INT4_OID;
-        }
-        if (raws->count == 1 && !sql_has_notices(text)) {
-            cached_plan_init(p, text, raws->items[0], types, l->n, true);
-            cached_plan_ready(p);
-            bool known = p->params.count == l->n;
-            for (int i = 0; i < p->params.count; i++)
-                known = known && p->params.types[i] != 0 && p->params.types[i] != UNKNOWN_OID;
-            if (known)
-                result = p;
-        }
-    }
-    ERR_CATCH
-    {
-        err_clear();
-    }
-    ERR_END;
-    if (result == NULL)
-        cached_plan_release(p);
-    return result;
-}
-
 CachedPlan *
 statement_cache_find(const char *text, ParamValues **params, Arena *a)
 {
@@ -264,7 +85,7 @@ statement_cache_find(const char *text, ParamValues **params, Arena *a)
         return e->plan;
     }
     Lifted l;
-    if (!lift(text, &l, a))
+    if (!stmt_lift(text, &l, a))
         return NULL;
     h = hash_bytes(l.key, strlen(l.key));
     e = slot_of(h, l.key);
@@ -272,7 +93,7 @@ statement_cache_find(const char *text, ParamValues **params, Arena *a)
         return NULL;
     if (e == NULL) {
         xact_start_command();
-        CachedPlan *p = make_lifted(&l);
+        CachedPlan *p = stmt_lift_plan(&l);
         e = new_slot(h, l.key);
         e->plan = p;
         e->refused = p == NULL;
@@ -287,7 +108,7 @@ statement_cache_find(const char *text, ParamValues **params, Arena *a)
     xact_start_command();
     ERR_TRY
     {
-        *params = lifted_params(e->plan, &l, a);
+        *params = stmt_lift_params(e->plan, &l, a);
         if (*params)
             found = e->plan;
     }
@@ -299,11 +120,18 @@ statement_cache_find(const char *text, ParamValues **params, Arena *a)
     return found;
 }
 
+/* Utility statements are cheap to analyse and change what plans rest on; but every transaction has BEGIN and COMMIT. */
+static bool
+worth_keeping(const CachedPlan *p)
+{
+    return (!p->is_utility || p->is_transaction_stmt) && p->valid && p->plans && p->plans->count == 1;
+}
+
 void
 statement_cache_store(const char *text, CachedPlan *p)
 {
     size_t n = strlen(text);
-    if (n > CACHE_TEXT_MAX || p->is_utility || !p->valid || p->plans == NULL || p->plans->count != 1)
+    if (n > CACHE_TEXT_MAX || !worth_keeping(p))
         return;
     uint64_t h = hash_bytes(text, n);
     if (slot_of(h, text))
@@ -311,5 +139,51 @@ statement_cache_store(const char *text, CachedPlan *p)
     Entry *e = new_slot(h, text);
     e->plan = p;
     p->desc_may_change = true;
+    p->in_use++;
+}
+
+/* ---- Parse ---- */
+
+static char *
+parse_key(const char *text, const Oid *types, int ntypes)
+{
+    StrBuf key;
+    str_init(&key, message_arena);
+    str_add_bytes(&key, text, strlen(text));
+    str_add_char(&key, '\2'); /* stands in no text that could be parsed */
+    for (int i = 0; i < ntypes; i++)
+        str_printf(&key, "%x,", types[i]);
+    return key.data;
+}
+
+static bool
+parse_cacheable(const char *text, int ntypes)
+{
+    return strlen(text) <= CACHE_TEXT_MAX && ntypes <= LIFT_MAX;
+}
+
+CachedPlan *
+parse_cache_find(const char *text, const Oid *types, int ntypes)
+{
+    if (!parse_cacheable(text, ntypes) || xact_is_aborted())
+        return NULL;
+    const char *key = parse_key(text, types, ntypes);
+    Entry *e = slot_of(hash_bytes(key, strlen(key)), key);
+    if (e == NULL || e->plan->in_use != 1) /* a portal still runs it: it keeps it for itself */
+        return NULL;
+    e->stamp = ++stamp;
+    return e->plan;
+}
+
+void
+parse_cache_store(const char *text, const Oid *types, int ntypes, CachedPlan *p)
+{
+    if (!parse_cacheable(text, ntypes) || !worth_keeping(p))
+        return;
+    const char *key = parse_key(text, types, ntypes);
+    uint64_t h = hash_bytes(key, strlen(key));
+    if (slot_of(h, key))
+        return;
+    new_slot(h, key)->plan = p;
     p->in_use++;
 }

@@ -225,6 +225,48 @@ await section('pipeline', async () => {
     wire.end();
 });
 
+// The unnamed statement again and again, as drivers send it, while what its text means changes.
+await section('repeated Parse', async () => {
+    const wire = await connect(opt, { TimeZone: 'UTC' });
+    const run = async (text, values = [], types = []) => {
+        wire.send(parse('', text, types), describe('S', ''), bind('', '', values), execute(''), sync());
+        const got = await wire.untilReady();
+        const error = got.find((m) => m.type === 'E');
+        return error ? error.fields.C : [got.find((m) => m.type === 'T')?.columns.map((c) => c.type), ...got.filter((m) => m.type === 'D').map((m) => m.values.map(String))];
+    };
+    await wire.query('DROP TABLE IF EXISTS again_t');
+    await wire.query("CREATE TABLE again_t (a int, b text); INSERT INTO again_t VALUES (1, 'one'), (2, 'two')");
+    const all = 'SELECT * FROM again_t WHERE a = $1';
+    for (let i = 0; i < 3; i++) tally.equal(`repeated ${i}`, await run(all, ['2']), [[23, 25], ['2', 'two']]);
+    tally.equal('other parameter types', await run('SELECT $1', ['7'], [23]), [[23], ['7']]);
+    tally.equal('the same text, other types', await run('SELECT $1', ['7'], [25]), [[25], ['7']]);
+    tally.equal('and none given', await run('SELECT $1', ['7']), [[25], ['7']]);
+    await wire.query('ALTER TABLE again_t ADD COLUMN c bool DEFAULT true');
+    tally.equal('with another column', await run(all, ['1']), [[23, 25, 16], ['1', 'one', 't']]);
+    await wire.query('ALTER TABLE again_t ALTER COLUMN a TYPE bigint');
+    tally.equal('with another type', await run(all, ['1']), [[20, 25, 16], ['1', 'one', 't']]);
+    await wire.query('DROP TABLE again_t');
+    tally.equal('without the table', await run(all, ['1']), '42P01');
+    await wire.query('CREATE TABLE again_t AS SELECT 1.5 AS a');
+    tally.equal('with a new one', await run('SELECT * FROM again_t WHERE a = $1', ['1.5']), [[1700], ['1.5']]);
+    const instant = "SELECT extract(epoch FROM '2024-01-01 00:00'::timestamptz)::bigint";
+    tally.equal('a literal in UTC', await run(instant), [[20], ['1704067200']]);
+    await wire.query("SET TimeZone = 'America/New_York'");
+    tally.equal('the literal elsewhere', await run(instant), [[20], ['1704085200']]);
+    // a portal of the text is still open when the text comes again
+    await wire.query('BEGIN');
+    wire.send(parse('', 'SELECT g FROM generate_series(1, 4) g'), bind('p', ''), execute('p', 2), parse('', 'SELECT g FROM generate_series(1, 4) g'), bind('', ''), execute(''), execute('p'), sync());
+    tally.equal('two portals of one text', (await wire.untilReady()).filter((m) => m.type === 'D').map((m) => Number(m.values[0])), [1, 2, 1, 2, 3, 4, 3, 4]);
+    await wire.query('ROLLBACK');
+    await wire.query('BEGIN');
+    tally.equal('an error', await run('SELECT 1/$1::int', ['0']), '22012');
+    tally.equal('in a failed transaction', await run('SELECT 1/$1::int', ['1']), '25P02');
+    await wire.query('ROLLBACK');
+    tally.equal('after it', await run('SELECT 1/$1::int', ['1']), [[23], ['1']]);
+    await wire.query('DROP TABLE again_t');
+    wire.end();
+});
+
 await section('copy', async () => {
     const wire = await connect(opt);
     await wire.query('DROP TABLE IF EXISTS copy_t');

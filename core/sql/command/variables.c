@@ -316,11 +316,11 @@ show_session_authorization(Arena *a)
 }
 
 static const SettingDef role_settings[] = {
-    {.name = "role", .type = SETTING_STRING, .context = CONTEXT_USER, .flags = SETTING_NO_SHOW_ALL | SETTING_NO_RESET_ALL | SETTING_IS_NAME,
+    {.name = "role", .type = SETTING_STRING, .context = CONTEXT_USER, .flags = SETTING_NOT_IN_PLANS | SETTING_NO_SHOW_ALL | SETTING_NO_RESET_ALL | SETTING_IS_NAME,
      .group = "Ungrouped", .description = "The current role.", .variable = &role_setting, .boot = "none",
      .check = check_role, .assign = assign_role},
     {.name = "session_authorization", .type = SETTING_STRING, .context = CONTEXT_USER,
-     .flags = SETTING_NO_SHOW_ALL | SETTING_NO_RESET_ALL | SETTING_IS_NAME | SETTING_REPORT, .group = "Ungrouped",
+     .flags = SETTING_NOT_IN_PLANS | SETTING_NO_SHOW_ALL | SETTING_NO_RESET_ALL | SETTING_IS_NAME | SETTING_REPORT, .group = "Ungrouped",
      .description = "The session's user name.", .variable = &session_authorization_setting, .boot = NULL,
      .check = check_session_authorization, .assign = assign_session_authorization, .show = show_session_authorization},
     {.name = "allow_system_table_mods", .type = SETTING_BOOL, .context = CONTEXT_SUPERUSER, .flags = SETTING_NO_SHOW_ALL,
