@@ -348,9 +348,11 @@ write_copies(const BufTag *tag, int n)
             page_header(copies[i])->checksum = page_checksum(copies[i], tag->block + (BlockNo)i);
         pages[i] = copies[i];
     }
+    FAULT_POINT("buf_before_write");
     proc_wait_begin(WAIT_EVENT_DATA_FILE_WRITE);
     ErrCode rc = relfile_write(tag->rel, (ForkNo)tag->fork, tag->block, pages, n);
     proc_wait_end();
+    FAULT_POINT("buf_written");
     if (rc == ERR_OK)
         buf_stats.written += (uint64_t)n;
     return rc;

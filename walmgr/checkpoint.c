@@ -83,6 +83,7 @@ fix_redo_point(bool alone, Lsn *end)
     } else {
         set_image_rule(WAL_RULE_FORCE);
         wait_for_phases(WAL_PHASE_INSERT_MASK);
+        FAULT_POINT("checkpoint_images_forced");
         wal_begin();
         *end = wal_insert(RMGR_XLOG, XLOG_CHECKPOINT_REDO, &redo);
     }
@@ -170,13 +171,17 @@ static void
 flush_everything(unsigned flags, Times *t)
 {
     int synced = 0;
-    for (int i = 0; i < step_count; i++)
+    FAULT_POINT("checkpoint_redo_fixed");
+    for (int i = 0; i < step_count; i++) {
         steps[i](flags);
+        FAULT_POINT("checkpoint_step_done");
+    }
     t->written = clock_monotonic_us();
     if (fsyncq_process(&synced) != ERR_OK) {
         errno = err_sys()->errnum;
         PANIC("%s: %m", err_sys()->what);
     }
+    FAULT_POINT("checkpoint_synced");
     t->synced = clock_monotonic_us();
     wal_checkpoint_stats.files_synced = synced;
     if (wal_checkpoint_stats.total_sync_us == 0)
@@ -229,9 +234,12 @@ wal_checkpoint(unsigned flags)
         atomic_store_explicit(&wal_shared->ready, 0, memory_order_relaxed);
     atomic_store_explicit(&wal_shared->idle_position, start == redo_end ? end : 0, memory_order_relaxed);
 
+    FAULT_POINT("checkpoint_control_written");
     fsyncq_unlink_pending();
     note_distance(redo_before, c.redo);
+    FAULT_POINT("checkpoint_before_recycle");
     wal_segments_recycle(c.redo, end);
+    FAULT_POINT("checkpoint_recycled");
     if (end % WAL_SEGMENT_BYTES >= WAL_SEGMENT_BYTES * 3 / 4)
         wal_segment_preallocate(wal_segment_of(end) + 1);
     t.ended = clock_monotonic_us();

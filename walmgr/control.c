@@ -78,14 +78,17 @@ control_write(void)
         PANIC("could not open file \"%s\": %m", CONTROL_PATH);
     off_t at = (c->generation & 1) ? CONTROL_COPY_BYTES : 0;
     errno = 0;
+    FAULT_POINT("control_before_write");
     if (io_pwrite(fd, bytes, sizeof(bytes), at) != (ssize_t)sizeof(bytes)) {
         if (errno == 0)
             errno = ENOSPC;
         PANIC("could not write to file \"%s\": %m", CONTROL_PATH);
     }
+    FAULT_POINT("control_before_sync");
     if (enable_fsync && io_fsync(fd) != 0)
         PANIC("could not fsync file \"%s\": %m", CONTROL_PATH);
     io_close(fd);
+    FAULT_POINT("control_written");
 }
 
 void

@@ -92,7 +92,9 @@ write_to(Lsn end)
             last = first + (wal_ring_mask + 1 - offset);
             part = last;
         }
+        FAULT_POINT("wal_before_write");
         wal_segment_write(first, wal_ring + offset, last - first);
+        FAULT_POINT("wal_after_write");
         wal_stats.write_count++;
         at = part;
         /* release: the ring's bytes below have been read; pairs with current_room_limit in insert.c */
@@ -197,7 +199,9 @@ flush_as_leader(Lsn target)
     atomic_store_explicit(&wal_shared->sync_target, end, memory_order_release);
     FAULT_POINT("wal_before_sync");
     sync_range(from, end, wrote_from);
+    FAULT_POINT("wal_after_sync");
     publish_flushed(from, end);
+    FAULT_POINT("wal_flush_published");
 }
 
 static void

@@ -134,6 +134,7 @@ wal_insert(WalRmgr rmgr, uint8_t info, Lsn *start_out)
     _Atomic Lsn *bound = wal_my_bound();
     check_ready();
     critical_enter();
+    WAL_RECORD_POINT("log", rmgr, info); /* the pages are changed, nothing is logged */
     wal_build(rmgr, info, &b);
     uint64_t bytes = WAL_ALIGN(b.length);
 
@@ -146,10 +147,12 @@ wal_insert(WalRmgr rmgr, uint8_t info, Lsn *start_out)
     atomic_store_explicit(bound, start, memory_order_relaxed);
     if (b.head[WAL_HEADER_BYTES] != 0)
         wal_phase_end();
+    FAULT_POINT("wal_reserved");
     finish_header(&b, start);
     copy_record(&b, start, start + bytes);
     /* release: the copied bytes are visible to the flusher that sees us idle */
     atomic_store_explicit(bound, WAL_BOUND_IDLE, memory_order_release);
+    WAL_RECORD_POINT("logged", rmgr, info);
     critical_leave();
 
     wal_stats.records++;

@@ -99,7 +99,9 @@ redo_one(const WalRecord *r)
     atomic_store_explicit(&wal_shared->insert_pos, r->end, memory_order_release); /* observers */
     if (wal_redo_record_hook)
         wal_redo_record_hook(r);
+    FAULT_POINT("redo_record");
     ops->redo(r);
+    WAL_RECORD_POINT("redo", r->rmgr, r->info);
 }
 
 static void
@@ -191,7 +193,9 @@ wal_redo_run(Lsn start, uint32_t timeline)
     }
     LOG("%s", why);
     log_redo_done(&usage, last);
+    FAULT_POINT("redo_before_cleanup");
     call_rmgrs(false);
+    FAULT_POINT("redo_after_cleanup");
     wal_in_redo = false;
     if (ahead)
         wal_reader_close(ahead->reader);

@@ -111,6 +111,7 @@ install_file(const char *from, const char *to, bool *taken)
         *taken = errno == EEXIST;
         return false;
     }
+    FAULT_POINT("wal_segment_named");
     return file_sync_dir(WAL_DIR) == ERR_OK;
 }
 
@@ -128,6 +129,7 @@ create_segment(uint64_t segment)
     bool ok = fill_segment(fd);
     int saved = errno;
     io_close(fd);
+    FAULT_POINT("wal_segment_filled");
     if (ok) {
         ok = install_file(temporary, path, &taken) || taken;
         saved = errno;
@@ -283,6 +285,7 @@ retire_segment(const char *name, uint64_t *free_number, uint64_t ceiling)
     bool taken;
     struct stat st;
     snprintf(path, sizeof(path), "%s/%s", WAL_DIR, name);
+    FAULT_POINT("wal_segment_retire");
     if (wal_recycle && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == WAL_SEGMENT_BYTES) {
         while (*free_number <= ceiling) {
             wal_segment_path((*free_number)++, wal_timeline(), target, sizeof(target));
@@ -332,6 +335,13 @@ wal_segments_recycle(Lsn redo, Lsn end)
 
 /* ---- at start ---- */
 
+static bool
+is_zero(int fd, size_t n, off_t at)
+{
+    static char bytes[sizeof(zeros)];
+    return io_pread(fd, bytes, n, at) == (ssize_t)n && memcmp(bytes, zeros, n) == 0;
+}
+
 static void
 zero_tail(Lsn end, uint32_t timeline)
 {
@@ -342,13 +352,17 @@ zero_tail(Lsn end, uint32_t timeline)
         return; /* the log ended exactly at the end of the last file */
     if (fd < 0)
         PANIC("could not open file \"%s\": %m", path);
+    bool changed = false;
     for (off_t at = (off_t)(end % WAL_SEGMENT_BYTES); at < (off_t)WAL_SEGMENT_BYTES;) {
         size_t n = MIN(sizeof(zeros), (size_t)(WAL_SEGMENT_BYTES - at));
-        if (!write_fully(fd, zeros, n, at))
-            PANIC("could not write to file \"%s\": %m", path);
+        if (!is_zero(fd, n, at)) { /* a fresh segment mostly is */
+            if (!write_fully(fd, zeros, n, at))
+                PANIC("could not write to file \"%s\": %m", path);
+            changed = true;
+        }
         at += (off_t)n;
     }
-    if (!sync_fd(fd))
+    if (changed && !sync_fd(fd))
         PANIC("could not fsync file \"%s\": %m", path);
     io_close(fd);
 }
@@ -358,6 +372,7 @@ wal_segments_clean_tail(Lsn end, uint32_t timeline)
 {
     /* Zeros first: from then on the log ends here whatever the later segments hold. */
     zero_tail(end, timeline);
+    FAULT_POINT("wal_tail_zeroed");
     DIR *d = opendir(WAL_DIR);
     if (!d)
         PANIC("could not open directory \"%s\": %m", WAL_DIR);

@@ -285,6 +285,7 @@ wal_startup(void)
     wal_positions_init(end, timeline);
     wal_set_image_rule_from_redo();
     allow_insertions(true);
+    FAULT_POINT("startup_insertions_allowed");
     if (!clean)
         wal_checkpoint(CHECKPOINT_END_OF_RECOVERY | CHECKPOINT_IMMEDIATE | CHECKPOINT_WAIT);
     else /* nothing has happened since: a timed checkpoint may be skipped */

@@ -201,6 +201,14 @@ void wal_archive_catch_up(Lsn end, uint32_t timeline);
 bool wal_decode(const char *bytes, uint32_t length, Lsn start, WalRecord *out, const char **why);
 uint32_t wal_record_crc(const char *bytes, uint32_t length);
 
+/* ---- fault points by kind of record: "log_Heap_10", "redo_Btree_20" ---- */
+#ifdef ENABLE_FAULT_POINTS
+void wal_record_point(const char *when, unsigned rmgr, unsigned info);
+#define WAL_RECORD_POINT(when, rmgr, info) wal_record_point(when, rmgr, info)
+#else
+#define WAL_RECORD_POINT(when, rmgr, info) ((void)0)
+#endif
+
 /* ---- redo.c, xlogrmgr.c ---- */
 extern const WalRmgrOps *wal_rmgr_ops[RMGR_COUNT];
 extern const WalRmgrOps wal_xlog_ops;

@@ -35,6 +35,16 @@ wal_rmgr_name(unsigned rmgr)
     return rmgr < RMGR_COUNT ? rmgr_names[rmgr] : "UNKNOWN";
 }
 
+#ifdef ENABLE_FAULT_POINTS
+void
+wal_record_point(const char *when, unsigned rmgr, unsigned info)
+{
+    char name[48];
+    snprintf(name, sizeof(name), "%s_%s_%02x", when, wal_rmgr_name(rmgr), info);
+    fault_point_hit(name);
+}
+#endif
+
 void
 wal_describe(const WalRecord *r, StrBuf *out)
 {

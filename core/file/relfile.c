@@ -348,6 +348,7 @@ relfile_create(RelLocator r, ForkNo f, bool redo)
     }
     if (rc == ERR_NOT_FOUND)
         rc = ERR_IO;
+    FAULT_POINT("file_created");
     if (rc == ERR_OK)
         fsyncq_add(r, f, 0); /* the name must be durable by the next checkpoint, written to or not */
     return rc;
@@ -576,6 +577,7 @@ relfile_extend(RelLocator r, ForkNo f, BlockNo first, int n)
         }
         if (rc != ERR_OK)
             return rc;
+        FAULT_POINT("file_extended");
         first += (BlockNo)run;
         n -= run;
     }
@@ -610,6 +612,7 @@ relfile_truncate(RelLocator r, ForkNo f, BlockNo blocks)
             key_path(key, path, sizeof(path));
             return file_error(saved, "could not truncate file \"%s\" to %u blocks", path, blocks);
         }
+        FAULT_POINT("file_truncated");
         fsyncq_add(r, f, key.segment);
         if (keep > 0)
             break;
@@ -684,6 +687,7 @@ remove_file(const char *path, bool keep_name)
 {
     if (io_truncate(path, 0) != 0 && errno != ENOENT)
         return file_error(errno, "could not truncate file \"%s\"", path);
+    FAULT_POINT("file_cut_before_unlink");
     if (!keep_name && io_unlink(path) != 0 && errno != ENOENT)
         return file_error(errno, "could not remove file \"%s\"", path);
     return ERR_OK;

@@ -170,7 +170,9 @@ txn_write_commit_record(const StrBuf *parts)
     else
         wal_add_data(small, sizeof small);
     csn = wal_insert(RMGR_TXN, TXN_OP_COMMIT, NULL);
+    FAULT_POINT("txn_commit_logged");
     csn_set_committed(e.xid, csn);
+    FAULT_POINT("txn_committed");
     critical_leave();
     for (int i = 0; i < e.nsubs; i++)
         csn_set_sub_committed(e.subs[i], e.xid, csn);

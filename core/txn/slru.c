@@ -332,7 +332,9 @@ pages_write(const Slru *s, const uint64_t *page, char *bytes, int n)
     write_all(fd, bytes, (size_t)n * PAGE_BYTES, sizeof d, path);
     write_all(fd, &d, sizeof d, 0, path);
     sync_fd(fd, path);
+    FAULT_POINT("slru_double_written");
     pages_write_home(s, page, bytes, n);
+    FAULT_POINT("slru_written");
     io_close(fd);
 }
 

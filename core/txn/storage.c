@@ -77,7 +77,9 @@ storage_truncate(RelLocator r, BlockNo blocks)
     wal_add_data(&rec, sizeof rec);
     lsn = wal_insert(RMGR_SMGR, SMGR_OP_TRUNCATE, NULL);
     wal_flush_to(lsn);
+    FAULT_POINT("storage_truncate_logged");
     buf_drop_relation(r, blocks);
+    FAULT_POINT("storage_truncate_frames_gone");
     if (relfile_truncate(r, FORK_MAIN, blocks) != ERR_OK)
         PANIC("%s", err_sys()->what);
     critical_leave();
@@ -86,7 +88,9 @@ storage_truncate(RelLocator r, BlockNo blocks)
 void
 drop_relation_files(RelLocator r, bool redo)
 {
+    FAULT_POINT("storage_drop");
     buf_drop_relation(r, 0);
+    FAULT_POINT("storage_drop_frames_gone");
     if (relfile_unlink(r, redo) != ERR_OK)
         LOG("could not remove files of relation %u/%u/%u: %s", r.spc, r.db, r.rel, err_sys()->what);
 }

@@ -380,6 +380,7 @@ txn_commit(void)
     settings_at_end(1, true);
     storage_at_end(true);
     release_everything(true);
+    FAULT_POINT("txn_released");
     if (csn != 0) {
         if (sync)
             wal_flush_to(csn);

@@ -28,6 +28,7 @@ check_register(void)
     settings_set_argv("log_checkpoints", "off");
     settings_set_argv("log_line_prefix", "");
     settings_set_argv("min_wal_size", "32MB");
+    settings_set_argv("csn_ring_size", "2048");
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2)))

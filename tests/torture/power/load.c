@@ -1,7 +1,10 @@
 /*
  * load: clients whose work is recorded and later judged (check.c has the rules).
  *
- *   load init | load run [-c CLIENTS] [-T SECONDS] [-s SEED] [-t TRACE]
+ *   load init | load run [-c CLIENTS] [-T SECONDS] [-s SEED] [-t TRACE] [-k] | load verify -t TRACE
+ *
+ * With -k the server may die: a lost connection ends a client quietly. verify asks a server for what
+ * must hold after recovery, and adds what it found to the acknowledged: once seen, it must stay.
  *
  * Every transaction of a client inserts (client, seq); when the server has acknowledged its commit, and
  * not before, the client appends IO_TRACE_ACK to the trace. Every fourth client commits
@@ -34,6 +37,7 @@ typedef struct Client {
 
 static const char *trace_path;
 static double seconds = 5;
+static bool may_die;
 
 static uint64_t
 mix(uint64_t *state)
@@ -66,6 +70,8 @@ run(Client *cl, const char *fmt, ...)
     bool ok = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK;
     if (!ok) {
         const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+        if (may_die && (PQstatus(cl->c) != CONNECTION_OK || !state || strncmp(state, "57P", 3) == 0))
+            exit(0);
         if (!state || (strcmp(state, "40001") != 0 && strcmp(state, "40P01") != 0)) {
             fprintf(stderr, "load: client %d: %s: %s", cl->id, text, PQerrorMessage(cl->c));
             exit(1);
@@ -75,12 +81,35 @@ run(Client *cl, const char *fmt, ...)
     return ok;
 }
 
+/* The one number a query gives. */
+static long long __attribute__((format(printf, 2, 3)))
+number(Client *cl, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    PGresult *r = PQexec(cl->c, text);
+    if (PQresultStatus(r) != PGRES_TUPLES_OK || PQntuples(r) != 1) {
+        if (may_die && PQstatus(cl->c) != CONNECTION_OK)
+            exit(0);
+        fprintf(stderr, "load: %s: %s", text, PQerrorMessage(cl->c));
+        exit(1);
+    }
+    long long n = atoll(PQgetvalue(r, 0, 0));
+    PQclear(r);
+    return n;
+}
+
 static Client
 connect_client(int id, uint64_t seed)
 {
     Client cl = {.id = id, .random = seed * 1000003u + (uint64_t)id, .trace_fd = -1, .async = id % 4 == 3};
     cl.c = PQconnectdb("");
     if (PQstatus(cl.c) != CONNECTION_OK) {
+        if (may_die)
+            exit(0);
         fprintf(stderr, "load: %s", PQerrorMessage(cl.c));
         exit(1);
     }
@@ -251,6 +280,9 @@ client_main(int id, uint64_t seed)
     run(&cl, "SET client_min_messages = warning");
     if (cl.async)
         run(&cl, "SET synchronous_commit = off");
+    cl.seq = (uint64_t)number(&cl, "SELECT coalesce(max(seq), 0) FROM acked WHERE client = %d", id);
+    cl.doc_count = (int)number(&cl, "SELECT coalesce(max(id) %% 1000000 + 1, 0) FROM docs WHERE client = %d", id);
+    cl.table_count = (int)number(&cl, "SELECT coalesce(max(k) %% 1000000 + 1, 0) FROM ddl WHERE k / 1000000 = %d", id);
     double began = now(), next = 0.2;
     int round = 0;
     while (now() - began < seconds) {
@@ -264,6 +296,93 @@ client_main(int id, uint64_t seed)
     exit(0);
 }
 
+/* ---- after recovery ---- */
+
+#define CLIENTS_MAX 64
+
+static void
+read_acknowledged(uint64_t *acked)
+{
+    IoTraceHead h;
+    FILE *in = fopen(trace_path, "r");
+    if (!in) {
+        perror(trace_path);
+        exit(1);
+    }
+    while (fread(&h, sizeof(h), 1, in) == 1) {
+        if (h.kind == IO_TRACE_ACK && h.a < CLIENTS_MAX)
+            acked[h.a] = h.b;
+        if (fseek(in, (long)h.path_bytes + (long)h.data_bytes, SEEK_CUR) != 0)
+            break;
+    }
+    fclose(in);
+}
+
+static int
+zero(Client *cl, const char *rule, const char *query)
+{
+    long long n = number(cl, "%s", query);
+    if (n != 0)
+        printf("WRONG: %s: %lld\n", rule, n);
+    return n != 0;
+}
+
+static int
+verify_tables(Client *cl)
+{
+    int wrong = 0;
+    PGresult *r = PQexec(cl->c, "SELECT k, nrows FROM ddl WHERE present");
+    for (int i = 0; i < PQntuples(r); i++) {
+        char *k = PQgetvalue(r, i, 0);
+        long long rows = atoll(PQgetvalue(r, i, 1)), sum = rows * (rows + 1) / 2;
+        if (number(cl, "SELECT count(*) FROM t_%s", k) != rows ||
+            number(cl, "SELECT coalesce(sum(i), 0) FROM t_%s", k) != sum) {
+            printf("WRONG: table t_%s has not the %lld rows it should have\n", k, rows);
+            wrong++;
+        }
+    }
+    PQclear(r);
+    return wrong;
+}
+
+static int
+verify(void)
+{
+    uint64_t acked[CLIENTS_MAX] = {0};
+    Client cl = connect_client(0, 1);
+    int wrong = 0;
+    if (!trace_path)
+        return 2;
+    read_acknowledged(acked);
+    cl.trace_fd = open(trace_path, O_WRONLY | O_APPEND);
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        long long found = number(&cl, "SELECT coalesce(max(seq), 0) FROM acked WHERE client = %d", i);
+        if ((uint64_t)found < acked[i]) {
+            printf("WRONG: lost: client %d has %lld of %llu acknowledged transactions\n", i, found,
+                   (unsigned long long)acked[i]);
+            wrong++;
+        }
+        cl.id = i;
+        cl.seq = (uint64_t)found;
+        cl.async = false;
+        if ((uint64_t)found > acked[i])
+            acknowledge(&cl);
+    }
+    wrong += zero(&cl, "gaps", "SELECT count(*) FROM (SELECT client FROM acked GROUP BY client "
+                               "HAVING min(seq) <> 1 OR max(seq) <> count(*)) AS s");
+    wrong += zero(&cl, "accounts and history differ",
+                  "SELECT (SELECT coalesce(sum(balance), 0) FROM accounts) - (SELECT coalesce(sum(delta), 0) FROM history)");
+    wrong += zero(&cl, "damaged documents", "SELECT count(*) FROM docs WHERE length(body) <> len OR md5(body) <> hash");
+    wrong += zero(&cl, "tables that should not be, or are missing",
+                  "SELECT (SELECT count(*) FROM pg_class WHERE relname LIKE 't\\_%' AND relkind = 'r') "
+                  "- (SELECT count(*) FROM ddl WHERE present)");
+    wrong += verify_tables(&cl);
+    if (number(&cl, "SELECT count(*) FROM pg_proc WHERE proname = 'bt_index_check'") > 0)
+        wrong += zero(&cl, "indexes", "SELECT count(bt_index_check(oid, true)) * 0 FROM pg_class WHERE relkind = 'i'");
+    PQfinish(cl.c);
+    return wrong > 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -272,16 +391,19 @@ main(int argc, char **argv)
     if (argc < 2)
         return 2;
     optind = 2;
-    for (int c; (c = getopt(argc, argv, "c:T:s:t:")) != -1;)
+    for (int c; (c = getopt(argc, argv, "c:T:s:t:k")) != -1;)
         switch (c) {
         case 'c': clients = atoi(optarg); break;
         case 'T': seconds = atof(optarg); break;
         case 's': seed = strtoull(optarg, NULL, 10); break;
         case 't': trace_path = optarg; break;
+        case 'k': may_die = true; break;
         default: return 2;
         }
     if (strcmp(argv[1], "init") == 0)
         return init();
+    if (strcmp(argv[1], "verify") == 0)
+        return verify();
     for (int i = 0; i < clients; i++)
         if (fork() == 0)
             client_main(i, seed);
