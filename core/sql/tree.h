@@ -91,6 +91,8 @@ typedef struct ListNode { NodeTag tag; List *list; } ListNode;
 ListNode *list_node_new(Arena *a);
 
 /* ---- enumerations of int fields ---- */
+struct FuncCall;
+struct FuncCall *call_complete(Arena *a, struct FuncCall *f); /* arguments in their places, defaults added */
 enum { PARAM_EXTERN, PARAM_EXEC, PARAM_SUBLINK, PARAM_MULTIEXPR };          /* Param.kind */
 enum { FORM_CALL, FORM_EXPLICIT_CAST, FORM_IMPLICIT_CAST, FORM_SQL_SYNTAX }; /* *.form */
 enum { BOOL_AND, BOOL_OR, BOOL_NOT };

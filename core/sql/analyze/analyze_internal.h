@@ -57,7 +57,7 @@ Scope *scope_new(Arena *a, Scope *parent, const char *text, ParamTypes *params);
 
 /* query.c */
 Query *analyze_statement(Scope *parent_or_null, Arena *a, const PNode *n, const char *text, ParamTypes *params, bool resolve_unknowns);
-Query *analyze_select_in(Scope *parent, const PNode *select, List *ctes_from, ExprKind kind, bool resolve_unknowns, bool lateral);
+Query *analyze_select_in(Scope *parent, const PNode *select, bool resolve_unknowns, bool lateral);
 void analyze_select_for_insert(Scope *s, const PgQuery__SelectStmt *st);
 Query *analyze_sub_select(Scope *parent, const PgQuery__SelectStmt *s, bool resolve_unknowns);
 /* dml.c */
@@ -129,7 +129,7 @@ Expr *coerce_to_target(Scope *s, Expr *e, Oid to, int32_t typmod, Coercion ctx, 
 Expr *coerce_to_common(Scope *s, Expr *e, Oid to, const char *context);
 Oid select_common_type(Scope *s, const List *exprs, const char *context /* NULL: 0 on failure */, Expr **which);
 int32_t select_common_typmod(const List *exprs, Oid type);
-Oid resolve_polymorphic(const Oid *actual, Oid *declared, int n, Oid ret, bool allow_poly); /* 0: inconsistent */
+Oid resolve_polymorphic(const Oid *actual, Oid *declared, int n, Oid ret); /* 0: inconsistent */
 bool is_polymorphic(Oid t);
 /* collate.c: fills collation / input_collation bottom-up; 42P21/42P22 on conflicts */
 void assign_collations_query(Arena *a, Query *q);
@@ -137,11 +137,12 @@ void assign_collations_expr(Arena *a, void *e);
 void assign_collations_list(Arena *a, List *l);
 /* func_select.c */
 typedef enum FnLookup { FN_NORMAL, FN_MULTIPLE, FN_NOTFOUND, FN_COERCION } FnLookup;
-typedef struct FnChoice { const FnInfo *fn; Oid ret; bool retset; Oid *true_args; int nargs; int nvargs; Oid coercion_target; List *default_args; } FnChoice;
-FnLookup fn_choose(Scope *s, const char *nsp, const char *name, List *args, const Oid *types, int nargs, bool expand_variadic, FnChoice *out);
+typedef struct FnChoice { const FnInfo *fn; Oid ret; bool retset; Oid *true_args; int nargs; int nvargs; Oid coercion_target; int *places; /* of arguments, when some are named */ } FnChoice;
+/* names: per argument its name or NULL; NULL: none has one. may_cast: name(x) may be a cast to type `name`. */
+FnLookup fn_choose(Scope *s, const char *nsp, const char *name, bool may_cast, const Oid *types, int nargs, const char *const *names, bool expand_variadic, FnChoice *out);
 int op_match_candidates(int nargs, const Oid *types, const OpInfo **cands, int n);
 void operator_name_add(const char *name, const Oid *types, int n, StrBuf *out);
-char *signature_text(Arena *a, const char *name, const Oid *types, int n);
+char *signature_text(Arena *a, const char *name, const Oid *types, int n, const char *const *names);
 
 static inline Oid expr_type(const void *e) { return ((const Expr *)e)->type; }
 int expr_location(const void *e); /* where its text begins: the leftmost of itself and its operands; -1 unknown */

@@ -102,7 +102,7 @@ can_coerce(const Oid *from, const Oid *to, int n, Coercion ctx)
     if (poly) {
         Oid declared[MAX_FN_ARGS];
         memcpy(declared, to, sizeof(Oid) * (size_t)n);
-        if (!resolve_polymorphic(from, declared, n, 0, false))
+        if (!resolve_polymorphic(from, declared, n, 0))
             return false;
     }
     return true;
@@ -113,11 +113,10 @@ can_coerce(const Oid *from, const Oid *to, int n, Coercion ctx)
  * actual result type; ret == 0 only checks and returns non-zero on success.
  */
 Oid
-resolve_polymorphic(const Oid *actual, Oid *declared, int n, Oid ret, bool allow_poly)
+resolve_polymorphic(const Oid *actual, Oid *declared, int n, Oid ret)
 {
-    Oid elem = 0, array = 0, celem = 0, carray = 0;
+    Oid elem = 0, array = 0, celem = 0;
     bool any_unknown = false, have_poly = false, have_nonarray = false, have_enum = false, have_compat = false;
-    (void)allow_poly;
 
     for (int i = 0; i < n; i++) {
         Oid d = declared[i], t = actual[i];
@@ -155,7 +154,6 @@ resolve_polymorphic(const Oid *actual, Oid *declared, int n, Oid ret, bool allow
                 e = type_element_of(type_base(t, NULL));
                 if (!e)
                     return 0;
-                carray = t;
             }
             if (!celem || celem == e)
                 celem = e;
@@ -181,7 +179,6 @@ resolve_polymorphic(const Oid *actual, Oid *declared, int n, Oid ret, bool allow
     }
     if (have_compat && !celem)
         celem = TEXT_OID;
-    (void)carray;
     if (!elem && any_unknown && !have_compat)
         elem = TEXT_OID;
     if (elem) {

@@ -474,7 +474,7 @@ analyze_set_clause(Scope *s, PNode **items, size_t n)
                     const PgQuery__SubLink *sl = src->sub_link;
                     row = list_new(s->arena);
                     for (int k = 0; k < m->ncolumns; k++) {
-                        Query *sub = analyze_select_in(s, sl->subselect, NULL, EK_UPDATE_SOURCE, true, true);
+                        Query *sub = analyze_select_in(s, sl->subselect, true, true);
                         int visible = 0;
                         TargetEntry *pick = NULL;
                         for (int t = 0; t < sub->targets->count; t++) {

@@ -539,8 +539,7 @@ analyze_sublink(Scope *s, const PgQuery__SubLink *sl)
     s->has_sublinks = true;
     SubLink *out = node_new(s->arena, SubLink);
     out->expr.location = sl->location;
-    ExprKind kind = s->kind;
-    out->subselect = analyze_select_in(s, sl->subselect, NULL, kind, true, true);
+    out->subselect = analyze_select_in(s, sl->subselect, true, true);
     if (out->subselect->command != CMD_SELECT)
         INTERNAL_ERROR("unexpected non-SELECT command in SubLink");
     int columns = 0;
@@ -873,7 +872,15 @@ analyze_expr_inner(Scope *s, const PNode *n)
             RAISE_AT(SQLSTATE_SYNTAX_ERROR, d->expr.location, "DEFAULT is not allowed in this context");
         return &d->expr;
     }
-    case PN(NAMED_ARG_EXPR): RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, n->named_arg_expr->location, "named arguments are not supported");
+    case PN(NAMED_ARG_EXPR): {
+        NamedArg *x = node_new(s->arena, NamedArg);
+        x->arg = analyze_expr_inner(s, n->named_arg_expr->arg);
+        x->name = arena_strdup(s->arena, n->named_arg_expr->name);
+        x->expr.type = x->arg->type;
+        x->expr.typmod = x->arg->typmod;
+        x->expr.location = n->named_arg_expr->location;
+        return &x->expr;
+    }
     case PN(XML_EXPR): case PN(XML_SERIALIZE): RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, "XML functions are not supported");
     case PN(GROUPING_FUNC): {
         GroupingFunc *g = node_new(s->arena, GroupingFunc);

@@ -212,13 +212,13 @@ function_columns(Scope *s, RangeFunction *f, const PgQuery__RangeFunction *rf, c
         for (int i = 0; i < fi->nout; i++) {
             Oid t = fi->out_types[i];
             if (is_polymorphic(t)) {
-                FuncCall *fc = (FuncCall *)e;
+                FuncCall *fc = call_complete(s->arena, (FuncCall *)e);
                 Oid actual[MAX_FN_ARGS], declared[MAX_FN_ARGS];
                 for (int k = 0; k < fc->args->count; k++) {
                     actual[k] = expr_type(fc->args->items[k]);
                     declared[k] = fi->args[k];
                 }
-                t = resolve_polymorphic(actual, declared, fc->args->count, t, false);
+                t = resolve_polymorphic(actual, declared, fc->args->count, t);
             }
             list_push(f->names, arena_strdup(s->arena, fi->out_names[i]));
             ints_push(f->types, t);
@@ -307,7 +307,7 @@ from_subselect(Scope *s, const PgQuery__RangeSubselect *rs)
         RAISE_ERR(SQLSTATE_SYNTAX_ERROR,
                   err_message(rs->subquery->select_stmt->n_values_lists ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias"),
                   err_hint(rs->subquery->select_stmt->n_values_lists ? "For example, FROM (VALUES ...) [AS] foo." : "For example, FROM (SELECT ...) [AS] foo."));
-    Query *q = analyze_select_in(s, rs->subquery, NULL, EK_FROM_SUBSELECT, true, rs->lateral);
+    Query *q = analyze_select_in(s, rs->subquery, true, rs->lateral);
     return add_subquery_entry(s, q, rs->alias, rs->lateral, RANGE_SUBQUERY);
 }
 

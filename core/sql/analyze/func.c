@@ -4,11 +4,10 @@
 #include "core/sql/analyze/analyze_internal.h"
 
 static NORETURN void
-not_found(Scope *s, const char *nsp, const char *name, List *args, const Oid *types, int n, bool ambiguous, const PgQuery__FuncCall *f, int location)
+not_found(Scope *s, const char *nsp, const char *name, const Oid *types, int n, const char *const *names, bool ambiguous, const PgQuery__FuncCall *f, int location)
 {
     char *full = nsp ? arena_printf(s->arena, "%s.%s", nsp, name) : (char *)(uintptr_t)name;
-    char *sig = signature_text(s->arena, full, types, n);
-    (void)args;
+    char *sig = signature_text(s->arena, full, types, n, names);
     if (ambiguous)
         RAISE_ERR(SQLSTATE_AMBIGUOUS_FUNCTION, err_message("function %s is not unique", sig),
                   err_hint("Could not choose a best candidate function. You might need to add explicit type casts."), err_position(location));
@@ -257,16 +256,49 @@ gather_variadic(Scope *s, const FnChoice *c, List *args, const Oid *declared)
     return out;
 }
 
-static List *
-add_defaults(Scope *s, const FnInfo *f, List *args)
+/* Types of the defaults that the call leaves to the function, after its own. The tree keeps the call as written. */
+static int
+types_with_defaults(const FnChoice *c, Oid *types, int n)
 {
-    if (args->count >= f->nargs || f->default_tree == NULL)
-        return args;
-    List *defaults = node_read_list(s->arena, f->default_tree);
-    int first = f->nargs - defaults->count;
-    for (int i = args->count; i < f->nargs; i++)
-        list_push(args, node_copy(s->arena, defaults->items[i - first]));
-    return args;
+    for (int i = n; i < c->fn->nargs && c->nvargs == 0; i++)
+        types[i] = c->true_args[i];
+    return MAX(n, c->nvargs == 0 ? c->fn->nargs : n);
+}
+
+/* Per argument its name or NULL; NULL when no argument has one. */
+static const char *const *
+argument_names(Scope *s, const List *args)
+{
+    const char **names = ARENA_ARRAY(s->arena, const char *, args->count + 1);
+    bool any = false;
+
+    for (int i = 0; i < args->count; i++) {
+        const NamedArg *x = args->items[i];
+        if (!IS(x, NamedArg)) {
+            if (any)
+                RAISE_AT(SQLSTATE_SYNTAX_ERROR, expr_location(x), "positional argument cannot follow named argument");
+            continue;
+        }
+        for (int k = 0; k < i; k++)
+            if (names[k] != NULL && strcmp(names[k], x->name) == 0)
+                RAISE_AT(SQLSTATE_SYNTAX_ERROR, x->expr.location, "argument name \"%s\" used more than once", x->name);
+        names[i] = x->name;
+        any = true;
+    }
+    return any ? names : NULL;
+}
+
+static Expr *
+coerce_argument(Scope *s, Expr *e, Oid from, Oid to)
+{
+    if (IS(e, NamedArg)) {
+        NamedArg *x = (NamedArg *)e;
+        x->arg = coerce_argument(s, x->arg, from, to);
+        x->expr.type = x->arg->type;
+        x->expr.typmod = x->arg->typmod;
+        return e;
+    }
+    return coerce_type(s, e, from, to, -1, COERCE_IMPLICIT, FORM_IMPLICIT_CAST, -1);
 }
 
 Expr *
@@ -280,37 +312,39 @@ build_func_call(Scope *s, const char *nsp, const char *name, List *args, int loc
         RAISE_AT(SQLSTATE_TOO_MANY_ARGUMENTS, location, "cannot pass more than %d arguments to a function", MAX_FN_ARGS);
     for (int i = 0; i < n; i++)
         types[i] = expr_type(args->items[i]);
+    const char *const *names = argument_names(s, args);
     FnChoice c;
     bool plain = f == NULL || (!f->agg_star && !f->agg_distinct && !f->n_agg_order && !f->agg_filter && !f->over && !f->func_variadic);
-    FnLookup found = fn_choose(s, nsp, name, plain ? args : NULL, types, n, !(f && f->func_variadic), &c);
+    FnLookup found = fn_choose(s, nsp, name, plain, types, n, names, !(f && f->func_variadic), &c);
     if (found == FN_COERCION) {
         Oid to = c.coercion_target;
         return coerce_type(s, args->items[0], types[0], to, -1, COERCE_EXPLICIT, FORM_CALL, location);
     }
     if (found != FN_NORMAL)
-        not_found(s, nsp, name, args, types, n, found == FN_MULTIPLE, f, location);
+        not_found(s, nsp, name, types, n, names, found == FN_MULTIPLE, f, location);
 
-    args = add_defaults(s, c.fn, args);
-    for (int i = n; i < list_count(args); i++)
-        types[i] = expr_type(args->items[i]);
-    n = list_count(args);
+    int all = types_with_defaults(&c, types, n);
     Oid declared[MAX_FN_ARGS];
-    memcpy(declared, c.true_args, sizeof(Oid) * (size_t)n);
-    Oid ret = resolve_polymorphic(types, declared, n, c.ret, false);
+    memcpy(declared, c.true_args, sizeof(Oid) * (size_t)all);
+    Oid ret = resolve_polymorphic(types, declared, all, c.ret);
     if (ret == 0)
-        not_found(s, nsp, name, args, types, n, false, f, location);
+        not_found(s, nsp, name, types, n, names, false, f, location);
     if (is_polymorphic(ret))
         RAISE_AT(SQLSTATE_DATATYPE_MISMATCH, location, "could not determine polymorphic type because input has type %s", "unknown");
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (declared[i] != types[i] && !(declared[i] == ANY_OID && (types[i] != UNKNOWN_OID || c.nvargs == 0)))
-            args->items[i] = declared[i] == ANY_OID
-                                 ? coerce_type(s, args->items[i], UNKNOWN_OID, TEXT_OID, -1, COERCE_IMPLICIT, FORM_IMPLICIT_CAST, -1)
-                                 : coerce_type(s, args->items[i], types[i], declared[i], -1, COERCE_IMPLICIT, FORM_IMPLICIT_CAST, -1);
+            args->items[i] = coerce_argument(s, args->items[i], types[i], declared[i] == ANY_OID ? TEXT_OID : declared[i]);
+        if (names && names[i])
+            ((NamedArg *)args->items[i])->number = c.places[i];
+    }
     args = gather_variadic(s, &c, args, declared);
 
     if (c.fn->kind == 'p')
-        RAISE_ERR(SQLSTATE_WRONG_OBJECT_TYPE, err_message("%s is a procedure", signature_text(s->arena, name, types, n)),
+        RAISE_ERR(SQLSTATE_WRONG_OBJECT_TYPE, err_message("%s is a procedure", signature_text(s->arena, name, types, n, names)),
                   err_hint("To call a procedure, use CALL."), err_position(location));
+    if (names && (c.fn->kind == 'a' || c.fn->kind == 'w'))
+        RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, location,
+                 f && f->over ? "window functions cannot use named arguments" : "aggregates cannot use named arguments");
     if (f && f->over && (c.fn->kind == 'a' || c.fn->kind == 'w'))
         return make_window(s, &c, ret, args, f, location);
     if (c.fn->kind == 'w')

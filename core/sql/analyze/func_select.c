@@ -177,12 +177,60 @@ op_match_candidates(int nargs, const Oid *types, const OpInfo **ops, int n)
 
 /* ---- functions ---- */
 
-/* Declared argument types of fn as seen by a call with nargs arguments: variadic expanded. NULL: does not fit. */
+/*
+ * The places of a call's arguments where some are given by name: places[i] is the declared argument that
+ * the i-th given one is for; after the given ones those that take their default. False: does not fit.
+ */
+static bool
+match_names(const FnInfo *f, int nargs, const char *const *names, int *places)
+{
+    bool taken[MAX_FN_ARGS] = {false};
+    int n = nargs;
+
+    if (nargs > f->nargs || f->arg_names == NULL)
+        return false;
+    for (int i = 0; i < nargs; i++) {
+        int at = i;
+        if (names[i] != NULL)
+            for (at = 0; at < f->nargs && strcmp(f->arg_names[at], names[i]) != 0;)
+                at++;
+        if (at == f->nargs || taken[at])
+            return false;
+        taken[at] = true;
+        places[i] = at;
+    }
+    for (int at = 0; at < f->nargs; at++) {
+        if (taken[at])
+            continue;
+        if (at < f->nargs - f->ndefaults)
+            return false;
+        places[n++] = at;
+    }
+    return true;
+}
+
+/*
+ * Declared argument types of fn in the order of a call with nargs arguments: variadic expanded, named ones
+ * where they stand. NULL: does not fit.
+ */
 static Oid *
-args_for_call(Arena *a, const FnInfo *f, int nargs, bool expand_variadic, int *ndefaults, int *nvargs)
+args_for_call(Arena *a, const FnInfo *f, int nargs, const char *const *names, bool expand_variadic, int *ndefaults,
+              int *nvargs, int **places)
 {
     *ndefaults = 0;
     *nvargs = 0;
+    *places = NULL;
+    if (names != NULL) {
+        int *p = ARENA_ARRAY(a, int, f->nargs + 1);
+        Oid *t = ARENA_ARRAY(a, Oid, f->nargs + 1);
+        if ((f->variadic && expand_variadic) || !match_names(f, nargs, names, p))
+            return NULL; /* the elements of an expanded array have no names */
+        for (int i = 0; i < f->nargs; i++)
+            t[i] = f->args[p[i]];
+        *ndefaults = f->nargs - nargs;
+        *places = p;
+        return t;
+    }
     if (f->variadic && expand_variadic && nargs >= f->nargs) {
         Oid *t = ARENA_ARRAY(a, Oid, nargs + 1);
         memcpy(t, f->args, sizeof(Oid) * (size_t)(f->nargs - 1));
@@ -226,20 +274,19 @@ is_cast_call(const char *nsp, const char *name, const Oid *types, Oid *target)
 }
 
 FnLookup
-fn_choose(Scope *s, const char *nsp, const char *name, List *args, const Oid *types, int nargs, bool expand_variadic,
-          FnChoice *out)
+fn_choose(Scope *s, const char *nsp, const char *name, bool may_cast, const Oid *types, int nargs, const char *const *names,
+          bool expand_variadic, FnChoice *out)
 {
     const FnInfo **all;
     int n = fn_candidates(nsp, name, s->arena, &all), kept = 0;
-    (void)args;
     memset(out, 0, sizeof *out);
-    struct Info { const FnInfo *f; Oid *args; int ndefaults, nvargs; } *info = ARENA_ARRAY(s->arena, struct Info, n + 1);
+    struct Info { const FnInfo *f; Oid *args; int ndefaults, nvargs, *places; } *info = ARENA_ARRAY(s->arena, struct Info, n + 1);
     for (int i = 0; i < n; i++) {
-        int nd, nv;
-        Oid *t = args_for_call(s->arena, all[i], nargs, expand_variadic, &nd, &nv);
+        int nd, nv, *places;
+        Oid *t = args_for_call(s->arena, all[i], nargs, names, expand_variadic, &nd, &nv, &places);
         if (t == NULL)
             continue;
-        info[kept++] = (struct Info){all[i], t, nd, nv};
+        info[kept++] = (struct Info){all[i], t, nd, nv, places};
     }
     int chosen = -1;
     for (int i = 0; i < kept && chosen < 0; i++)
@@ -249,7 +296,7 @@ fn_choose(Scope *s, const char *nsp, const char *name, List *args, const Oid *ty
         if (exact_match(types, info[i].args, nargs))
             chosen = i;
     if (chosen < 0) {
-        if (nargs == 1 && args != NULL && is_cast_call(nsp, name, types, &out->coercion_target))
+        if (nargs == 1 && may_cast && names == NULL && is_cast_call(nsp, name, types, &out->coercion_target))
             return FN_COERCION;
         Cand *c = ARENA_ARRAY(s->arena, Cand, kept + 1);
         for (int i = 0; i < kept; i++)
@@ -281,19 +328,21 @@ fn_choose(Scope *s, const char *nsp, const char *name, List *args, const Oid *ty
     out->true_args = info[chosen].args;
     out->nargs = out->fn->nargs > nargs ? out->fn->nargs : nargs;
     out->nvargs = info[chosen].nvargs;
+    out->places = info[chosen].places;
     out->ret = out->fn->ret;
     out->retset = out->fn->retset;
     return FN_NORMAL;
 }
 
 char *
-signature_text(Arena *a, const char *name, const Oid *types, int n)
+signature_text(Arena *a, const char *name, const Oid *types, int n, const char *const *names)
 {
     StrBuf b;
     str_init(&b, a);
     str_printf(&b, "%s(", name);
     for (int i = 0; i < n; i++)
-        str_printf(&b, "%s%s", i ? ", " : "", type_format(a, types[i], -1, false));
+        str_printf(&b, "%s%s%s%s", i ? ", " : "", names && names[i] ? names[i] : "", names && names[i] ? " => " : "",
+                   type_format(a, types[i], -1, false));
     str_add(&b, ")");
     return b.data;
 }

@@ -95,7 +95,7 @@ make_op_named(Scope *s, const char *nsp, const char *name, Expr *l, Expr *r, int
     }
     actual[n] = r->type;
     declared[n++] = op->right;
-    Oid ret = resolve_polymorphic(actual, declared, n, op->ret, false);
+    Oid ret = resolve_polymorphic(actual, declared, n, op->ret);
     if (ret == 0)
         op_not_found(s, nsp, name, l ? l->type : 0, r->type, l == NULL, false, location);
     OpCall *o = node_new(s->arena, OpCall);
@@ -160,7 +160,7 @@ make_scalar_array_op(Scope *s, PNode **name, size_t n_name, bool use_or, Expr *l
     }
     const OpInfo *op = find_binary(s, nsp, opname, ltype, rtype, location, false);
     Oid actual[2] = {ltype, rtype}, declared[2] = {op->left, op->right};
-    Oid ret = resolve_polymorphic(actual, declared, 2, op->ret, false);
+    Oid ret = resolve_polymorphic(actual, declared, 2, op->ret);
     if (ret != BOOL_OID)
         RAISE_AT(SQLSTATE_WRONG_OBJECT_TYPE, location, "op ANY/ALL (array) requires operator to yield boolean");
     if (fn_info(op->fn)->retset)

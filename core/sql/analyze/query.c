@@ -390,7 +390,7 @@ set_op_name(int op)
 }
 
 static Node *
-set_op_tree(Scope *s, const PgQuery__SelectStmt *st, bool top, List *targets, bool recursive_top)
+set_op_tree(Scope *s, const PgQuery__SelectStmt *st, bool top, List *targets)
 {
     CHECK_STACK();
     if (st->op == PG_QUERY__SET_OPERATION__SETOP_NONE || (!top && (st->n_sort_clause || !pempty(st->limit_offset) || !pempty(st->limit_count) || st->n_locking_clause || st->with_clause)))
@@ -400,15 +400,14 @@ set_op_tree(Scope *s, const PgQuery__SelectStmt *st, bool top, List *targets, bo
     n->all = st->all;
     const char *what = set_op_name(n->op);
     List *lt = list_new(s->arena), *rt = list_new(s->arena);
-    n->left = set_op_tree(s, st->larg, false, lt, false);
-    n->right = set_op_tree(s, st->rarg, false, rt, false);
+    n->left = set_op_tree(s, st->larg, false, lt);
+    n->right = set_op_tree(s, st->rarg, false, rt);
     if (lt->count != rt->count)
         RAISE_AT(SQLSTATE_SYNTAX_ERROR, rt->count ? ((TargetEntry *)rt->items[0])->expr->location : -1, "each %s query must have the same number of columns", what);
     n->types = ints_new(s->arena);
     n->typmods = ints_new(s->arena);
     n->collations = ints_new(s->arena);
     n->group_clauses = list_new(s->arena);
-    (void)recursive_top;
     for (int i = 0; i < lt->count; i++) {
         TargetEntry *l = lt->items[i], *r = rt->items[i];
         List *pair = list_new(s->arena);
@@ -482,7 +481,7 @@ analyze_set_operation(Scope *s, const PgQuery__SelectStmt *st)
     if (st->n_locking_clause)
         RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT");
     List *columns = list_new(s->arena);
-    q->set_ops = set_op_tree(s, st, true, columns, true);
+    q->set_ops = set_op_tree(s, st, true, columns);
     refresh_leaf_types(q);
     /* The result's columns are Vars of the leftmost leaf with the operation's types. */
     const SetOpNode *n = (const SetOpNode *)q->set_ops;
@@ -555,10 +554,8 @@ analyze_sub_select(Scope *s, const PgQuery__SelectStmt *st, bool resolve_unknown
 
 /* A query one level down. lateral: it may see the current level's FROM items analysed so far. */
 Query *
-analyze_select_in(Scope *s, const PNode *n, List *unused, ExprKind kind, bool resolve_unknowns, bool lateral)
+analyze_select_in(Scope *s, const PNode *n, bool resolve_unknowns, bool lateral)
 {
-    (void)unused;
-    (void)kind;
     List *saved = s->ns;
     if (!lateral)
         s->ns = list_new(s->arena);

@@ -126,7 +126,7 @@ analyze_recursive(Scope *s, CommonTable *cte, const PgQuery__CommonTableExpr *ra
     set_columns(s, cte, left->targets, raw->location);
     cte->recursive = true;
     cte->ref_count = -1; /* references inside itself are not counted, and know they are recursive */
-    cte->query = analyze_select_in(s, raw->ctequery, NULL, EK_FROM_SUBSELECT, true, false);
+    cte->query = analyze_select_in(s, raw->ctequery, true, false);
     cte->ref_count = 0;
     const SetOpNode *top = (const SetOpNode *)cte->query->set_ops;
     const RangeRef *right = IS(top->right, RangeRef) ? (const RangeRef *)top->right : NULL;
@@ -186,7 +186,7 @@ analyze_with(Scope *s, const PgQuery__WithClause *w)
                     RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, c->location, "mutual recursion between WITH items is not implemented");
             if (c->ctequery->node_case != PN(SELECT_STMT) && s->parent)
                 RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, c->location, "WITH clause containing a data-modifying statement must be at the top level");
-            cte->query = analyze_select_in(s, c->ctequery, NULL, EK_FROM_SUBSELECT, true, false);
+            cte->query = analyze_select_in(s, c->ctequery, true, false);
             if (cte->query->command != CMD_SELECT) {
                 s->query->has_modifying_cte = true;
                 cte->query->can_set_tag = false;

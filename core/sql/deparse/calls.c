@@ -206,7 +206,12 @@ put_func_call(Deparse *d, const FuncCall *f, bool show_implicit)
             put(d, ", ");
         if (variadic && i == f->args->count - 1)
             put(d, "VARIADIC ");
-        put_expr(d, arg(f, i), true);
+        if (IS(arg(f, i), NamedArg)) {
+            put_ident(d, ((const NamedArg *)arg(f, i))->name);
+            put(d, " => ");
+            put_expr(d, ((const NamedArg *)arg(f, i))->arg, true);
+        } else
+            put_expr(d, arg(f, i), true);
     }
     str_add_char(d->out, ')');
 }

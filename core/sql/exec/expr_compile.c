@@ -396,7 +396,7 @@ expr_compile(ExprEnv *env, const Expr *e)
     case TAG_Param:
         return compile_param(env, (const Param *)e);
     case TAG_FuncCall: {
-        const FuncCall *f = (const FuncCall *)e;
+        const FuncCall *f = call_complete(env->state, (FuncCall *)(uintptr_t)e);
         if (f->returns_set)
             UNSUPPORTED("set-returning functions are not supported in this place");
         return compile_call(env, f->fn, f->input_collation, f->args, e->type, e->typmod,

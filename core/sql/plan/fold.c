@@ -337,6 +337,8 @@ fold(void *n, void *arg)
         b->args = args;
         return fold_bool(f, b);
     }
+    if (IS(n, FuncCall))
+        n = call_complete(f->a, n);
     void *c = node_mutate_children(f->a, n, fold, arg, false);
     switch ((int)node_tag(c)) {
     case TAG_FuncCall: return fold_call(f, c, ((FuncCall *)c)->fn, ((FuncCall *)c)->args, ((FuncCall *)c)->returns_set);
