@@ -690,7 +690,7 @@ subscript_index(Scope *s, const PNode *n)
 Expr *
 analyze_subscripts(Scope *s, Expr *base, PNode **ind, size_t n, Expr *assign, int location)
 {
-    Oid container = type_base(base->type, NULL), elem = type_element_of(container);
+    Oid container = type_base(base->type, NULL), elem = container == NAME_OID ? CHAR_OID : type_element_of(container);
     if (elem == 0)
         RAISE_AT(SQLSTATE_DATATYPE_MISMATCH, location >= 0 ? location : base->location,
                  "cannot subscript type %s because it does not support subscripting", type_format(s->arena, base->type, -1, false));
@@ -705,6 +705,9 @@ analyze_subscripts(Scope *s, Expr *base, PNode **ind, size_t n, Expr *assign, in
         RAISE(SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "number of array dimensions (%d) exceeds the maximum allowed (%d)", (int)n, 6);
     for (size_t i = 0; i < n; i++)
         r->is_slice |= ind[i]->a_indices->is_slice;
+    if (container == NAME_OID && (r->is_slice || assign)) /* a fixed row of bytes, of which one can be taken */
+        RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, assign ? "assignment to a byte of type name is not supported"
+                                                     : "slices of fixed-length arrays not implemented");
     for (size_t i = 0; i < n; i++) {
         const PgQuery__AIndices *x = ind[i]->a_indices;
         list_push(r->upper, subscript_index(s, x->uidx));

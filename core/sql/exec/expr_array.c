@@ -302,7 +302,7 @@ typedef struct Subscript {
     Prim **upper, **lower; /* lower: slices; entries may be NULL (missing bound) */
     Prim *container, *assign;
     const Vec *old;      /* container's value, for CaseTest inside the assigned expression */
-    bool slice;
+    bool slice, of_name;
     Oid elem;
     const Vec **uv, **lv;
 } Subscript;
@@ -330,6 +330,14 @@ subscripts_of_row(const Subscript *s, int row, int *upper, int *lower, bool *ug,
             upper[i] = 0;
     }
     return true;
+}
+
+/* The i-th byte of a name, from 0. */
+static Datum
+name_byte(Datum name, int nsubs, int i, bool *isnull)
+{
+    *isnull = nsubs != 1 || i < 0 || i >= NAME_BYTES;
+    return *isnull ? 0 : (Datum)(unsigned char)((const char *)datum_ptr(name))[i];
 }
 
 static const Vec *
@@ -371,6 +379,8 @@ run_subscript(Prim *p, int n, const uint16_t *sel)
         } else if (isnull || !known) {
             isnull = true;
             r = 0;
+        } else if (s->of_name) {
+            r = name_byte(d, s->n, upper[0], &isnull);
         } else if (s->slice) {
             r = array_get_slice(p->env->arena, d, s->n, lower, upper, lg, ug, &isnull);
         } else {
@@ -396,6 +406,7 @@ compile_subscript(ExprEnv *env, const SubscriptRef *e)
               "number of array dimensions (%d) exceeds the maximum allowed (%d)", s->n, 6);
     s->slice = e->is_slice;
     s->elem = e->element_type;
+    s->of_name = e->container_type == NAME_OID;
     s->container = expr_compile(env, e->container);
     s->upper = ARENA_ARRAY(env->state, Prim *, s->n);
     s->uv = ARENA_ARRAY(env->state, const Vec *, s->n);
