@@ -135,6 +135,11 @@ initdb_fill_cluster(const InitdbOptions *o)
     if (catalog_system_views_sql)
         session_run_script(catalog_system_views_sql);
     catalog_system_oids = false;
+    txn_begin();
+    snapshot_push_active(snapshot_latest());
+    catalog_record_init_privs();
+    snapshot_pop_active();
+    txn_commit();
     if (o->password)
         set_password(o);
     wal_checkpoint(CHECKPOINT_IMMEDIATE | CHECKPOINT_FORCE);

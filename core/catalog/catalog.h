@@ -251,6 +251,8 @@ uint64_t catalog_version(void);       /* bumped by each accepted invalidation: c
 /* initdb: creates the catalogs of template1 from the .def data (single process). */
 /* pg_database rows of the copies initdb makes of it: template0 (4), postgres (5). In a transaction, template1 open. */
 void catalog_add_database(Oid oid, const char *name, bool is_template, bool allow_connections);
+/* After the system views: fills pg_init_privs. In a transaction. */
+void catalog_record_init_privs(void);
 void catalog_bootstrap(const char *superuser, const char *locale_collate, const char *locale_ctype, int encoding);
 
 #endif
