@@ -407,8 +407,8 @@ portal_run(Portal *p, uint64_t max_rows, Dest *dest, bool top_level)
     }
     if (p->plan->raw)
         xact_check_not_aborted(p->plan->raw->node);
-    if (txn_read_only && txn_in_progress() && (s->command == CMD_INSERT || s->command == CMD_UPDATE || s->command == CMD_DELETE || s->has_modifying_cte ||
-                          (s->command == CMD_UTILITY && !p->plan->is_read_only)))
+    /* Utility commands look for themselves. */
+    if (txn_read_only && txn_in_progress() && (s->command == CMD_INSERT || s->command == CMD_UPDATE || s->command == CMD_DELETE || s->has_modifying_cte))
         RAISE(SQLSTATE_READ_ONLY_SQL_TRANSACTION, "cannot execute %s in a read-only transaction", p->plan->tag);
     p->state = PORTAL_ACTIVE;
     if (s->command == CMD_UTILITY && max_rows == 0 && p->rows == NULL) {
