@@ -474,6 +474,8 @@ rel_create(const char *name, Oid nsp, char kind, char persistence, Oid owner, co
     if (kind != 't') {
         depend_add((ObjAddr){CAT_PG_CLASS, x.oid, 0}, (ObjAddr){CAT_PG_NAMESPACE, nsp, 0}, 'n');
         depend_add_owner(CAT_PG_CLASS, x.oid, owner);
+        if (!acl_null)
+            depend_update_acl((ObjAddr){CAT_PG_CLASS, x.oid, 0}, owner, x.acl, false);
     }
     txn_command_increment();
     if ((kind == 'r' || kind == 'm') && needs_toast(cols, ncols))

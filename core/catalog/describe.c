@@ -204,9 +204,12 @@ object_describe(Arena *a, ObjAddr o)
     case CAT_PG_OPFAMILY:
         return describe_opclass(a, r, "operator family", PG_OPFAMILY_OPFNAME, PG_OPFAMILY_OPFMETHOD);
     case CAT_PG_DEFAULT_ACL: {
-        char *who = role_name(a, cat_oid(r, PG_DEFAULT_ACL_DEFACLROLE));
+        char *who = role_name(a, cat_oid(r, PG_DEFAULT_ACL_DEFACLROLE)), kind = cat_char(r, PG_DEFAULT_ACL_DEFACLOBJTYPE);
+        Oid nsp = cat_oid(r, PG_DEFAULT_ACL_DEFACLNAMESPACE);
 
-        return arena_printf(a, "default privileges for role %s", who ? quoted(a, who) : "?");
+        return arena_printf(a, "default privileges on new %s belonging to role %s%s%s",
+                            kind == 'r' ? "relations" : kind == 'S' ? "sequences" : kind == 'f' ? "functions" : kind == 'T' ? "types" : "schemas",
+                            who ? who : "?", nsp ? " in schema " : "", nsp ? nsp_name(a, nsp) : "");
     }
     default:
         break;

@@ -85,6 +85,7 @@ definition_statement(CommandContext *c, const PNode *n)
     case PN(ALTER_ROLE_SET_STMT): cmd_alter_role_set(c, n->alter_role_set_stmt); return true;
     case PN(DROP_ROLE_STMT): cmd_drop_role(c, n->drop_role_stmt); return true;
     case PN(GRANT_ROLE_STMT): cmd_grant_role(c, n->grant_role_stmt); return true;
+    case PN(ALTER_DEFAULT_PRIVILEGES_STMT): cmd_alter_default_privileges(c, n->alter_default_privileges_stmt); return true;
     case PN(GRANT_STMT): cmd_grant(c, n->grant_stmt); return true;
     case PN(DROP_OWNED_STMT): cmd_drop_owned(c, n->drop_owned_stmt); return true;
     case PN(REASSIGN_OWNED_STMT): cmd_reassign_owned(c, n->reassign_owned_stmt); return true;

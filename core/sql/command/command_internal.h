@@ -177,6 +177,8 @@ void cmd_grant_role(CommandContext *c, const PgQuery__GrantRoleStmt *s);
 void cmd_drop_owned(CommandContext *c, const PgQuery__DropOwnedStmt *s);
 void cmd_reassign_owned(CommandContext *c, const PgQuery__ReassignOwnedStmt *s);
 void cmd_grant(CommandContext *c, const PgQuery__GrantStmt *s);
+uint32_t privilege_bit(const char *name); /* grant.c; 42601 for an unknown one */
+void cmd_alter_default_privileges(CommandContext *c, const PgQuery__AlterDefaultPrivilegesStmt *s);
 void cmd_drop(CommandContext *c, const PgQuery__DropStmt *s);
 void cmd_truncate(CommandContext *c, const PgQuery__TruncateStmt *s);
 void truncate_relations(CommandContext *c, List *rels /* RelDesc */);

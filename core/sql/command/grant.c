@@ -104,7 +104,7 @@ static const struct { const char *name; uint32_t bit; } privilege_names[] = {
     {"references", ACL_REFERENCES}, {"trigger", ACL_TRIGGER}, {"execute", ACL_EXECUTE}, {"usage", ACL_USAGE}, {"create", ACL_CREATE},
     {"temporary", ACL_CREATE_TEMP}, {"temp", ACL_CREATE_TEMP}, {"connect", ACL_CONNECT}, {"set", ACL_SET}, {"alter system", ACL_ALTER_SYSTEM}};
 
-static uint32_t
+uint32_t
 privilege_bit(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(privilege_names); i++)
@@ -420,8 +420,6 @@ cmd_grant(CommandContext *c, const PgQuery__GrantStmt *s)
 
     if (s->grantor && role_spec_oid(s->grantor, false) != current_user_oid)
         UNSUPPORTED("grantor must be current user");
-    if (s->targtype == PG_QUERY__GRANT_TARGET_TYPE__ACL_TARGET_DEFAULTS)
-        UNSUPPORTED("default privileges are not supported");
     g.grantees = ARENA_ARRAY(c->arena, Oid, s->n_grantees + 1);
     for (size_t i = 0; i < s->n_grantees; i++)
         g.grantees[g.ngrantees++] = role_spec_oid_or_public(s->grantees[i]->role_spec);
