@@ -400,6 +400,8 @@ raise_sys(uint32_t sqlstate, const char *otherwise)
         RAISE(sqlstate, "%s", otherwise);
     if (s->errnum == 0)
         RAISE(sqlstate, "%s", s->what);
+    if (sqlstate == SQLSTATE_DISK_FULL)
+        RAISE_ERR(sqlstate, err_message("%s: %s", s->what, strerror(s->errnum)), err_hint("Check free disk space."));
     RAISE(sqlstate, "%s: %s", s->what, strerror(s->errnum));
 }
 

@@ -5,7 +5,9 @@
  * marked "writing" (so that nobody evicts the page and reads the old one back), the log is flushed
  * to their LSNs, the copies go to the double-write file and are synced, then to their places and
  * are synced. A crash in between leaves either a whole double-write file, replayed at start, or
- * whole pages.
+ * whole pages. A write that fails is an error and leaves the pages dirty; if it was one to their places,
+ * which may be torn now, the double-write file is not used again before it has been replayed. A failed
+ * sync is a PANIC.
  */
 #include "core/txn/slru.h"
 
@@ -36,6 +38,7 @@ typedef struct SlruSlot {
 
 struct SlruShared {
     LwLock io; /* one flusher at a time */
+    bool home_failed; /* under io: the double-write file is needed before it may be overwritten */
     LwLockPadded *locks;
     SlruSlot *slots;
     char *pages;
@@ -197,7 +200,9 @@ slru_open(Slru *s, uint64_t page, LwMode mode, SlruHandle *h)
 
             if (v < 0) {
                 lw_release(lock);
+                critical_enter(); /* the callers cannot undo what they have begun */
                 slru_flush(s);
+                critical_leave();
                 lw_acquire(lock, LW_EXCLUSIVE);
                 slot = bank_find(s, bank, page);
                 continue;
@@ -240,7 +245,7 @@ slru_close(SlruHandle *h)
     h->s = NULL;
 }
 
-static void
+MUST_USE static bool
 write_all(int fd, const void *p, size_t n, off_t at, const char *path)
 {
     const char *c = p;
@@ -248,15 +253,17 @@ write_all(int fd, const void *p, size_t n, off_t at, const char *path)
     while (n > 0) {
         ssize_t w = io_pwrite(fd, c, n, at);
 
-        if (w < 0) {
-            if (errno == EINTR)
-                continue;
-            PANIC("could not write file \"%s\": %m", path);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0) {
+            err_sys_set(w == 0 ? ENOSPC : errno, "Could not write to file \"%s\" at offset %lld", path, (long long)at);
+            return false;
         }
         c += w;
         at += w;
         n -= (size_t)w;
     }
+    return true;
 }
 
 static void
@@ -267,17 +274,17 @@ sync_fd(int fd, const char *path)
 }
 
 static int
-open_or_panic(const char *path)
+open_file(const char *path)
 {
     int fd = io_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     if (fd < 0)
-        PANIC("could not open file \"%s\": %m", path);
+        err_sys_set(errno, "Could not open file \"%s\"", path);
     return fd;
 }
 
-/* Writes the pages to their places and syncs each file touched. */
-static void
+/* Writes the pages to their places and syncs each file touched. False: some may be torn now. */
+MUST_USE static bool
 pages_write_home(const Slru *s, const uint64_t *page, const char *bytes, int n)
 {
     bool done[FLUSH_PAGES] = {false};
@@ -292,11 +299,16 @@ pages_write_home(const Slru *s, const uint64_t *page, const char *bytes, int n)
             continue;
         segment_path(s, segment, path, sizeof path);
         created |= access(path, F_OK) != 0;
-        fd = open_or_panic(path);
+        fd = open_file(path);
+        if (fd < 0)
+            return false;
         for (int k = i; k < n; k++)
             if (page[k] / SLRU_SEGMENT_PAGES == segment) {
-                write_all(fd, bytes + (size_t)k * PAGE_BYTES, PAGE_BYTES,
-                          (off_t)(page[k] % SLRU_SEGMENT_PAGES) * PAGE_BYTES, path);
+                if (!write_all(fd, bytes + (size_t)k * PAGE_BYTES, PAGE_BYTES,
+                               (off_t)(page[k] % SLRU_SEGMENT_PAGES) * PAGE_BYTES, path)) {
+                    io_close(fd);
+                    return false;
+                }
                 done[k] = true;
             }
         sync_fd(fd, path);
@@ -304,6 +316,7 @@ pages_write_home(const Slru *s, const uint64_t *page, const char *bytes, int n)
     }
     if (created && file_sync_dir(s->dir) != ERR_OK)
         PANIC("could not fsync directory \"%s\"", s->dir);
+    return true;
 }
 
 static uint64_t
@@ -313,12 +326,13 @@ double_sum(const DoubleHeader *d, const char *pages)
                         hash_bytes(pages, (size_t)d->count * PAGE_BYTES));
 }
 
-/* Up to FLUSH_PAGES copies, through the double-write file. */
-static void
+/* Up to FLUSH_PAGES copies, through the double-write file. io lock held. */
+MUST_USE static bool
 pages_write(const Slru *s, const uint64_t *page, char *bytes, int n)
 {
     char path[MAX_PATH_BYTES];
     DoubleHeader d = {.magic = DOUBLE_MAGIC, .count = (uint32_t)n};
+    bool ok;
     int fd;
 
     for (int i = 0; i < n; i++) {
@@ -328,14 +342,19 @@ pages_write(const Slru *s, const uint64_t *page, char *bytes, int n)
     }
     d.checksum = double_sum(&d, bytes);
     snprintf(path, sizeof path, "%s/double_write", s->dir);
-    fd = open_or_panic(path);
-    write_all(fd, bytes, (size_t)n * PAGE_BYTES, sizeof d, path);
-    write_all(fd, &d, sizeof d, 0, path);
-    sync_fd(fd, path);
-    FAULT_POINT("slru_double_written");
-    pages_write_home(s, page, bytes, n);
-    FAULT_POINT("slru_written");
+    fd = open_file(path);
+    if (fd < 0)
+        return false;
+    ok = write_all(fd, bytes, (size_t)n * PAGE_BYTES, sizeof d, path) && write_all(fd, &d, sizeof d, 0, path);
+    if (ok) {
+        sync_fd(fd, path);
+        FAULT_POINT("slru_double_written");
+        ok = pages_write_home(s, page, bytes, n);
+        s->shared->home_failed = !ok;
+        FAULT_POINT("slru_written");
+    }
     io_close(fd);
+    return ok;
 }
 
 /* Copies up to FLUSH_PAGES dirty pages from slot *cursor on. */
@@ -368,16 +387,45 @@ collect_dirty(Slru *s, int *cursor, uint64_t *page, int *slots, char *bytes, Lsn
     return n;
 }
 
+/* Written, or dirty again if not: whoever evicts may take a page from now on. */
+static void
+end_writing(Slru *s, const int *slots, int n, bool written)
+{
+    for (int i = 0; i < n; i++) {
+        LwLock *lock = &s->shared->locks[slots[i] / SLRU_BANK].lock;
+
+        lw_acquire(lock, LW_EXCLUSIVE);
+        s->shared->slots[slots[i]].writing = false;
+        if (!written)
+            s->shared->slots[slots[i]].dirty = true;
+        lw_release(lock);
+    }
+}
+
+static NORETURN void
+raise_io_error(void)
+{
+    const ErrSys *e = err_sys();
+
+    RAISE_ERR(err_sqlstate_of_errno(e->errnum), err_message("could not access transaction status"),
+              err_detail("%s: %s.", e->what, strerror(e->errnum)));
+}
+
 void
 slru_flush(Slru *s)
 {
     static char *bytes;
     int cursor = 0;
+    bool ok = true;
 
     if (!bytes)
         bytes = arena_alloc(arena_top(), (size_t)FLUSH_PAGES * PAGE_BYTES);
     lw_acquire(&s->shared->io, LW_EXCLUSIVE);
-    for (;;) {
+    if (s->shared->home_failed) {
+        slru_recover(s); /* raises if it fails again; the lock goes with the error */
+        s->shared->home_failed = false;
+    }
+    while (ok) {
         uint64_t page[FLUSH_PAGES];
         int slots[FLUSH_PAGES];
         Lsn lsn = 0;
@@ -387,16 +435,12 @@ slru_flush(Slru *s)
             break;
         if (!wal_in_redo && lsn != 0)
             wal_flush_to(lsn);
-        pages_write(s, page, bytes, n);
-        for (int i = 0; i < n; i++) {
-            LwLock *lock = &s->shared->locks[slots[i] / SLRU_BANK].lock;
-
-            lw_acquire(lock, LW_EXCLUSIVE);
-            s->shared->slots[slots[i]].writing = false;
-            lw_release(lock);
-        }
+        ok = pages_write(s, page, bytes, n);
+        end_writing(s, slots, n, ok);
     }
     lw_release(&s->shared->io);
+    if (!ok)
+        raise_io_error();
 }
 
 void
@@ -411,21 +455,26 @@ slru_recover(Slru *s)
 {
     char path[MAX_PATH_BYTES];
     Arena *a = arena_create(NULL, "slru recover");
+    bool ok = true;
     char *bytes;
     size_t n;
 
     snprintf(path, sizeof path, "%s/double_write", s->dir);
-    if (access(path, F_OK) == 0 && file_read_all(path, a, &bytes, &n) == ERR_OK &&
-        n >= sizeof(DoubleHeader)) {
+    ErrCode rc = file_read_all(path, a, &bytes, &n);
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+        raise_io_error();
+    if (rc == ERR_OK && n >= sizeof(DoubleHeader)) {
         DoubleHeader d;
 
         memcpy(&d, bytes, sizeof d);
         if (d.magic == DOUBLE_MAGIC && d.count >= 1 && d.count <= FLUSH_PAGES &&
             n >= sizeof d + (size_t)d.count * PAGE_BYTES &&
             d.checksum == double_sum(&d, bytes + sizeof d))
-            pages_write_home(s, d.page, bytes + sizeof d, (int)d.count);
+            ok = pages_write_home(s, d.page, bytes + sizeof d, (int)d.count);
     }
     arena_destroy(a);
+    if (!ok)
+        raise_io_error();
 }
 
 void

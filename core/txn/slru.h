@@ -31,7 +31,7 @@ void slru_shm_init(Slru *s, void *base);
 void slru_open(Slru *s, uint64_t page, LwMode mode, SlruHandle *h);
 void slru_mark_dirty(SlruHandle *h, Lsn lsn); /* exclusive */
 void slru_close(SlruHandle *h);
-void slru_flush(Slru *s);     /* all dirty pages, durably; PANIC on failure */
+void slru_flush(Slru *s);     /* all dirty pages, durably; raises if a write fails, PANIC if a sync does */
 void slru_bootstrap(const char *dir);
 void slru_recover(Slru *s);   /* start: replays the double-write file */
 void slru_truncate(Slru *s, uint64_t first_kept_page); /* removes whole segments below */
