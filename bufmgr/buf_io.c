@@ -14,6 +14,8 @@
 #include <sched.h>
 #include <string.h>
 
+#include "core/base/clock.h"
+#include "core/stats/stats.h"
 #include "walmgr/walmgr.h"
 
 #define READ_RUN_MAX 16
@@ -182,10 +184,13 @@ fill_frame(Buf b, BufMode mode, BufRing *ring)
         memset(buf_page(b), 0, PAGE_BYTES);
         rc = ERR_OK;
     } else {
+        uint64_t began = UNLIKELY(track_io_timing) ? clock_monotonic_us() : 0;
         proc_wait_begin(WAIT_EVENT_DATA_FILE_READ);
         rc = read_run(b, mode == BUF_NORMAL ? read_run_wanted(&f->tag, ring) : 1, ring);
         proc_wait_end();
         buf_stats.read++;
+        if (UNLIKELY(began != 0))
+            buf_stats.read_us += clock_monotonic_us() - began;
         if (rc == ERR_OK)
             rc = check_page(b, mode);
     }
@@ -349,9 +354,12 @@ write_copies(const BufTag *tag, int n)
         pages[i] = copies[i];
     }
     FAULT_POINT("buf_before_write");
+    uint64_t began = UNLIKELY(track_io_timing) ? clock_monotonic_us() : 0;
     proc_wait_begin(WAIT_EVENT_DATA_FILE_WRITE);
     ErrCode rc = relfile_write(tag->rel, (ForkNo)tag->fork, tag->block, pages, n);
     proc_wait_end();
+    if (UNLIKELY(began != 0))
+        buf_stats.write_us += clock_monotonic_us() - began;
     FAULT_POINT("buf_written");
     if (rc == ERR_OK)
         buf_stats.written += (uint64_t)n;

@@ -24,6 +24,8 @@
 #define INTERRUPTS_THAT_END_A_WAIT (INTERRUPT_CANCEL | INTERRUPT_TERMINATE | INTERRUPT_TIMEOUT | INTERRUPT_LOCK_TIMEOUT)
 #define SLEEP_US_MAX 1000000 /* then look whether the postmaster is still there */
 
+uint64_t lock_deadlocks;
+
 static inline uint32_t
 wait_state(void)
 {
@@ -173,6 +175,7 @@ lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool chec
                 if (log_lock_waits)
                     log_wait("detected deadlock while waiting for", tag, hash, mode, waited, true);
                 stop_waiting();
+                lock_deadlocks++;
                 return LOCK_DEADLOCK;
             }
             if (log_lock_waits && wait_state() == WAIT_SLEEPING) {

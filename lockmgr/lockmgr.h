@@ -94,6 +94,7 @@ extern int lock_current_level;     /* set by txn: 1 = top */
 extern uint64_t lock_strong_acquired, lock_strong_relation_acquired;
 bool lock_held(LockTag tag, LockMode mode); /* by this process, this mode or stronger */
 const char *lock_deadlock_detail(void);
+extern uint64_t lock_deadlocks;    /* in which this process was the victim */
 const char *lock_mode_name(LockMode m); /* AccessShareLock ... */
 bool lock_conflicts(LockMode a, LockMode b);
 extern int deadlock_timeout_ms, lock_timeout_ms, max_locks_per_transaction;

@@ -12,6 +12,7 @@
 #include "bufmgr/bufmgr.h"
 #include "core/base/interrupt.h"
 #include "core/base/settings.h"
+#include "core/stats/stats.h"
 #include "core/txn/txn.h"
 #include "walmgr/walmgr.h"
 
@@ -40,11 +41,24 @@ remove_temporary_files(void)
     closedir(d);
 }
 
+/* Counts of before a crash would be older than the data. */
+static void
+load_statistics(void)
+{
+    ControlFile c;
+
+    if (control_read(&c) == ERR_OK && (c.state == DB_SHUTDOWNED || c.state == DB_SHUTDOWNED_IN_RECOVERY))
+        stats_load();
+    else
+        stats_discard_file();
+}
+
 void
 startup_main(void)
 {
     child_begin(kind_row(PROC_STARTUP), true);
     remove_temporary_files();
+    load_statistics();
     wal_startup();
     txn_startup();
     proc_exit(0);
@@ -93,6 +107,8 @@ checkpointer_main(void)
     /* What cannot be written now is redone at the next start: the exit says so. */
     if (!run_protected(shutdown_checkpoint))
         proc_exit(1);
+    (void)stats_report(true, 0);
+    run_protected(stats_save);
     proc_exit(0);
 }
 
@@ -122,6 +138,7 @@ bgwriter_main(void)
         latch_reset(&proc_self->latch);
         round_result = false;
         bool ok = run_protected(bgwriter_round);
+        (void)stats_report(false, 0);
         long delay = !ok ? 1000 : setting_int("bgwriter_delay", 200) * (round_result ? HIBERNATE_FACTOR : 1);
         latch_wait(WAIT_LATCH | WAIT_TIMEOUT, -1, delay,
                    round_result ? WAIT_EVENT_BGWRITER_HIBERNATE : WAIT_EVENT_BGWRITER_MAIN);
@@ -144,6 +161,7 @@ walwriter_main(void)
         latch_reset(&proc_self->latch);
         round_result = false;
         run_protected(walwriter_round);
+        (void)stats_report(false, 0);
         idle = round_result ? 0 : idle + 1;
         long delay = (long)wal_writer_delay_ms * (idle > WALWRITER_IDLE_ROUNDS ? WALWRITER_IDLE_FACTOR : 1);
         latch_wait(WAIT_LATCH | WAIT_TIMEOUT, -1, delay, WAIT_EVENT_WALWRITER_MAIN);

@@ -10,6 +10,7 @@
 #include "core/base/stack.h"
 #include "core/catalog/builtins.h"
 #include "core/session/session.h"
+#include "core/stats/stats.h"
 #include "core/types/number.h"
 
 void
@@ -22,6 +23,7 @@ modules_register(void)
     proc_shm_register();
     fsyncq_shm_register();
     lock_shm_register();
+    stats_shm_register();
     wal_settings_register();
     wal_shm_register();
     buf_settings_register();
@@ -45,6 +47,7 @@ modules_register(void)
 void
 modules_process_init(void)
 {
+    stats_process_init();
     relfile_init();
     buf_process_init();
     txn_process_init();

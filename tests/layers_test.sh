@@ -8,7 +8,7 @@ cd "$root" || exit 2
 find core lockmgr walmgr bufmgr procs -name '*.[ch]' -o -name '*.def' | sort | xargs grep -n '^[[:space:]]*#[[:space:]]*include' /dev/null |
 awk '
 BEGIN {
-    n = split("core/base core/shm lockmgr core/file walmgr bufmgr core/txn core/types core/access core/catalog core/sql core/wire core/session procs", order, " ")
+    n = split("core/base core/shm lockmgr core/stats core/file walmgr bufmgr core/txn core/types core/access core/catalog core/sql core/wire core/session procs", order, " ")
     for (i = 1; i <= n; i++) rank[order[i]] = i
 }
 function layer(path,    m) {

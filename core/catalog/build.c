@@ -453,6 +453,7 @@ rel_create(const char *name, Oid nsp, char kind, char persistence, Oid owner, co
 
         x.filenode = l.rel = relfilenode_new(x.oid, x.tablespace, false);
         storage_create(l, persistence == 'p');
+        stats_note_created(catalog_database, x.oid);
     }
     if (has_row_type(kind)) {
         x.row_type = cat_new_oid(CAT_PG_TYPE);

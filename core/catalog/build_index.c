@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 
+#include "core/access/count.h"
 #include "core/access/toast/toast.h"
 #include "core/base/interrupt.h"
 #include "core/catalog/build.h"
@@ -119,10 +120,15 @@ next_row(IndexScanState *s)
         if (s->next_block >= s->blocks)
             return false;
         CHECK_INTERRUPTS();
+        CountIo io = count_io_begin();
+        StatsRel *counts = count_heap(&s->heap->heap);
         s->buf = rbuf_read_mode(s->heap->heap.locator, FORK_MAIN, s->next_block, BUF_NORMAL, s->ring);
         buf_lock(s->buf, LW_EXCLUSIVE); /* the state test may set hint bits; writers are kept off anyway */
         collect_page(s);
         buf_unlock(s->buf);
+        if (counts)
+            counts->returned += s->nrows;
+        count_io_end(counts, io);
         s->next_block++;
     }
     return true;
@@ -194,6 +200,7 @@ index_build(Oid index)
     s->values = ARENA_ARRAY(a, Datum, MAX(heap->natts, 1));
     s->nulls = ARENA_ARRAY(a, bool, MAX(heap->natts, 1));
     s->scratch = arena_create(a, "index build row");
+    count_heap_scan(&heap->heap);
     btree_build(x->btree, &heap->heap, build_next, s, &entries);
     if (s->buf != BUF_INVALID)
         rbuf_unpin(s->buf);
@@ -350,6 +357,7 @@ index_create(Oid heap_oid, const char *name, int nkeys, int ncolumns, const int1
     x.filenode = relfilenode_new(x.oid, x.tablespace, false);
     l = (RelLocator){x.tablespace ? x.tablespace : catalog_database_tablespace, catalog_database, x.filenode};
     storage_create(l, heap->persistence == 'p');
+    stats_note_created(catalog_database, x.oid);
     rel_insert_class_row(&x);
     for (int i = 0; i < ncolumns; i++)
         rel_insert_attribute_plain(x.oid, i + 1, &cols[i]);

@@ -102,7 +102,7 @@ catalog_open_database(Oid db)
         inval_reset_all();
         names_reset();
     }
-    catalog_database = db;
+    catalog_database = stats_database = db;
     r = cat_get_by_oid(CAT_PG_DATABASE, db);
     if (!r) {
         catalog_database = 0;

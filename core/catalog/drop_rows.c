@@ -96,8 +96,10 @@ drop_relation(ObjAddr a)
     if (!r)
         INTERNAL_ERROR("cache lookup failed for relation %u", a.obj);
     kind = cat_char(r, PG_CLASS_RELKIND);
-    if (relkind_has_storage(kind))
+    if (relkind_has_storage(kind)) {
         storage_drop(rel_locator(r));
+        stats_note_dropped(catalog_database, a.obj);
+    }
     if (kind == 'i') {
         const CatRow *x = cat_get(IDX_PG_INDEX_INDEXRELID_INDEX, oid_datum(a.obj), 0, 0, 0);
 

@@ -345,7 +345,6 @@ Datum fnc_last_wal_replay_lsn(FnCtx *c, const Datum *args, bool *isnull) { retur
 bool (*session_address_hook)(bool server, const char **host, int *port);
 int (*session_list_prepared)(Arena *a, PreparedView **out);
 int (*session_list_cursors)(Arena *a, CursorView **out);
-bool (*stat_counter_hook)(const char *name, Oid object, int64_t *out);
 
 static Datum
 address(FnCtx *c, bool server, bool port, bool *isnull)

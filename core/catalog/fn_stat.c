@@ -1,10 +1,4 @@
-/*
- * Statistics: who is connected and does what, who holds which lock, counters.
- *
- * Counters of tables and databases are shown where somebody counts (stat_counter_hook); until the
- * statistics collector exists they are 0, as they are in PostgreSQL after pg_stat_reset(). Live rows
- * come from pg_class (VACUUM, ANALYZE); those of the buffer manager and the checkpointer are real.
- */
+/* Who is connected and does what, who holds which lock. Counters: fn_stat_counters.c. */
 #include "core/catalog/fn_util.h"
 #include "core/catalog/session_views.h"
 
@@ -190,6 +184,80 @@ fnc_stat_get_backend_userid(FnCtx *c, const Datum *args, bool *isnull)
     return s ? oid_datum(atomic_load_explicit(&s->role, memory_order_relaxed)) : null_datum(isnull);
 }
 
+/* As pg_stat_activity: what others do is for members of their role only. */
+static bool
+may_see(const ProcSlot *s)
+{
+    Oid role = atomic_load_explicit(&s->role, memory_order_relaxed);
+
+    return role == 0 || role_is_member(current_user_oid, role) || role_is_member(current_user_oid, ROLE_READ_ALL_STATS);
+}
+
+Datum
+fnc_stat_get_backend_activity(FnCtx *c, const Datum *args, bool *isnull)
+{
+    const ProcSlot *s = backend_number(args[0]);
+    char activity[PROC_ACTIVITY_BYTES];
+
+    if (!s)
+        return text_datum(c, "<backend information not available>");
+    if (!may_see(s))
+        return text_datum(c, "<insufficient privilege>");
+    return text_datum(c, proc_read_activity(s, activity) ? activity : "");
+}
+
+static Datum
+backend_time(Datum number, size_t field, bool *isnull)
+{
+    const ProcSlot *s = backend_number(number);
+    TimestampTz t = 0;
+
+    if (s && may_see(s))
+        t = atomic_load_explicit((const _Atomic TimestampTz *)((const char *)s + field), memory_order_relaxed);
+    return t ? int64_datum(t) : null_datum(isnull);
+}
+
+Datum fnc_stat_get_backend_start(FnCtx *c, const Datum *args, bool *isnull) { return backend_time(args[0], offsetof(ProcSlot, backend_start), isnull); }
+Datum fnc_stat_get_backend_xact_start(FnCtx *c, const Datum *args, bool *isnull) { return backend_time(args[0], offsetof(ProcSlot, xact_start), isnull); }
+Datum fnc_stat_get_backend_activity_start(FnCtx *c, const Datum *args, bool *isnull) { return backend_time(args[0], offsetof(ProcSlot, statement_start), isnull); }
+
+static Datum
+backend_wait(FnCtx *c, Datum number, const char *(*name)(uint32_t event), bool *isnull)
+{
+    const ProcSlot *s = backend_number(number);
+    uint32_t event;
+
+    if (!s)
+        return text_datum(c, "<backend information not available>");
+    if (!may_see(s))
+        return text_datum(c, "<insufficient privilege>");
+    event = atomic_load_explicit(&s->wait_event, memory_order_relaxed);
+    return text_or_null(c, event ? name(event) : NULL, isnull);
+}
+
+Datum fnc_stat_get_backend_wait_event(FnCtx *c, const Datum *args, bool *isnull) { return backend_wait(c, args[0], wait_event_name, isnull); }
+Datum fnc_stat_get_backend_wait_event_type(FnCtx *c, const Datum *args, bool *isnull) { return backend_wait(c, args[0], wait_event_class_name, isnull); }
+
+Datum
+fnc_stat_get_backend_client_addr(FnCtx *c, const Datum *args, bool *isnull)
+{
+    const ProcSlot *s = backend_number(args[0]);
+
+    if (!s || !may_see(s) || !s->client_addr[0] || strcmp(s->client_addr, "[local]") == 0)
+        return null_datum(isnull);
+    return text_datum(c, s->client_addr);
+}
+
+Datum
+fnc_stat_get_backend_client_port(FnCtx *c, const Datum *args, bool *isnull)
+{
+    const ProcSlot *s = backend_number(args[0]);
+
+    if (!s || !may_see(s) || !s->client_addr[0])
+        return null_datum(isnull);
+    return int32_datum(strcmp(s->client_addr, "[local]") == 0 ? -1 : s->client_port);
+}
+
 Datum
 fnc_stat_get_db_numbackends(FnCtx *c, const Datum *args, bool *isnull)
 {
@@ -292,98 +360,33 @@ setc_lock_status(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
     return fn_rows_next(c, out, outnull);
 }
 
-/* ---- counters ---- */
+/* ---- progress ---- */
 
-/* By the function's own name, without "pg_stat_get_". */
-static int64_t
-counter(FnCtx *c, Oid object)
+bool
+setc_stat_get_progress_info(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
 {
-    const char *name = fn_info(c->fn_oid)->name;
-    int64_t v = 0;
+    FnRows *rows = fn_rows_begin(c, 3 + PROC_PROGRESS_PARAMS);
+    ProcProgressCommand wanted = rows ? proc_progress_command(text_arg(c, args[0])) : PROGRESS_NONE;
 
-    if (str_starts_with(name, "pg_stat_get_"))
-        name += 12;
-    if (stat_counter_hook && stat_counter_hook(name, object, &v))
-        return v;
-    return 0;
-}
+    if (rows && wanted == PROGRESS_NONE)
+        RAISE(SQLSTATE_INVALID_PARAMETER_VALUE, "invalid command name: \"%s\"", text_arg(c, args[0]));
+    for (int i = 0; rows && i < proc_slot_count; i++) {
+        const ProcSlot *s = &proc_slots[i];
+        uint32_t pid = atomic_load_explicit(&s->pid, memory_order_relaxed);
+        Datum *v;
+        bool *n;
 
-static Datum
-as_result(FnCtx *c, int64_t v, bool *isnull)
-{
-    switch (fn_info(c->fn_oid)->ret) {
-    case FLOAT8_OID: return float8_datum((double)v);
-    case TIMESTAMPTZ_OID: return v ? int64_datum(v) : null_datum(isnull);
-    default: return int64_datum(v);
+        /* relaxed: an observer */
+        if (!pid || atomic_load_explicit(&s->progress_command, memory_order_relaxed) != wanted)
+            continue;
+        fn_rows_add(rows, &v, &n);
+        ROW_SET(0, int32_datum((int32_t)pid));
+        ROW_SET(1, oid_datum(atomic_load_explicit(&s->database, memory_order_relaxed)));
+        if (!may_see(s))
+            continue;
+        ROW_SET(2, oid_datum(atomic_load_explicit(&s->progress_rel, memory_order_relaxed)));
+        for (int k = 0; k < PROC_PROGRESS_PARAMS; k++)
+            ROW_SET(3 + k, int64_datum(atomic_load_explicit(&s->progress[k], memory_order_relaxed)));
     }
-}
-
-Datum
-fnc_stat_table(FnCtx *c, const Datum *args, bool *isnull)
-{
-    return as_result(c, counter(c, datum_oid(args[0])), isnull);
-}
-
-Datum
-fnc_stat_db(FnCtx *c, const Datum *args, bool *isnull)
-{
-    return as_result(c, counter(c, datum_oid(args[0])), isnull);
-}
-
-Datum
-fnc_stat_null(FnCtx *c, const Datum *args, bool *isnull)
-{
-    int64_t v = counter(c, c->nargs > 0 ? datum_oid(args[0]) : 0);
-
-    return v ? int64_datum(v) : null_datum(isnull);
-}
-
-Datum
-fnc_stat_get_live_tuples(FnCtx *c, const Datum *args, bool *isnull)
-{
-    int64_t v;
-    const CatRow *r;
-
-    if (stat_counter_hook && stat_counter_hook("live_tuples", datum_oid(args[0]), &v))
-        return int64_datum(v);
-    r = cat_get_by_oid(CAT_PG_CLASS, datum_oid(args[0]));
-    return int64_datum(r && datum_float4(cat_val(r, PG_CLASS_RELTUPLES)) > 0 ? (int64_t)datum_float4(cat_val(r, PG_CLASS_RELTUPLES)) : 0);
-}
-
-Datum
-fnc_stat_get_dead_tuples(FnCtx *c, const Datum *args, bool *isnull)
-{
-    return int64_datum(counter(c, datum_oid(args[0])));
-}
-
-Datum
-fnc_stat_bgwriter(FnCtx *c, const Datum *args, bool *isnull)
-{
-    const BufSharedStats *b = buf_shared_stats;
-    WalCheckpointCounts w;
-
-    wal_checkpoint_counts(&w);
-#define LOAD(field) (b ? (int64_t)atomic_load_explicit(&b->field, memory_order_relaxed) : 0) /* relaxed: counters */
-    switch (c->fn_oid) {
-    case 2769: return int64_datum((int64_t)w.timed);
-    case 2770: return int64_datum((int64_t)w.requested);
-    case 2771: return int64_datum(LOAD(checkpoint_written));
-    case 2772: return int64_datum(LOAD(clean_written));
-    case 2773: return int64_datum(LOAD(maxwritten_clean));
-    case 2775: return int64_datum(LOAD(backend_written));
-    case 3063: return int64_datum(LOAD(backend_fsync));
-    case 2859: return int64_datum(LOAD(alloc));
-    case 3160: return float8_datum((double)w.write_ms);
-    case 3161: return float8_datum((double)w.sync_ms);
-    default: return as_result(c, counter(c, 0), isnull);
-    }
-#undef LOAD
-}
-
-Datum fnc_stat_clear_snapshot(FnCtx *c, const Datum *args, bool *isnull) { return 0; }
-
-Datum
-fnc_stat_reset(FnCtx *c, const Datum *args, bool *isnull)
-{
-    UNSUPPORTED("pg_stat_reset is not supported");
+    return fn_rows_next(c, out, outnull);
 }

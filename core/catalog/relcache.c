@@ -355,6 +355,7 @@ load_toast(RelDesc *d)
         INTERNAL_ERROR("toast table %u of %s does not exist", d->toast_rel, d->name);
     t = ARENA_NEW(d->arena, HeapRel);
     *t = d->heap;
+    t->stats = (StatsLink){NULL, 0};
     t->toast = NULL;
     t->oid = d->toast_rel;
     t->name = cat_name(d->arena, r, PG_CLASS_RELNAME);

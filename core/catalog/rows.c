@@ -10,6 +10,7 @@
  * making and freeing of arenas. A scan that an error cut off returns to the pool with the transaction.
  */
 #include "core/access/toast/toast.h"
+#include "core/access/count.h"
 #include "core/base/interrupt.h"
 #include "core/catalog/cat_internal.h"
 
@@ -159,6 +160,7 @@ next_by_index(CatScan *s)
                 btree_scan_kill(s->btree, s->pos - 1);
             continue;
         }
+        count_index_fetched(&s->index->btree, 1);
         row_load(s, t.bytes, t.size, t.tid);
         return &s->row;
     }

@@ -11,9 +11,6 @@ typedef struct PreparedView { const char *name, *statement; TimestampTz prepared
 typedef struct CursorView { const char *name, *statement; bool holdable, binary, scrollable; TimestampTz created; } CursorView;
 extern int (*session_list_prepared)(Arena *a, PreparedView **out); /* pg_prepared_statements */
 extern int (*session_list_cursors)(Arena *a, CursorView **out);    /* pg_cursors */
-/* Counters by the name of PostgreSQL's pg_stat_get_... function ("tuples_inserted", "db_xact_commit");
- * object: relation or database. False: not counted. */
-extern bool (*stat_counter_hook)(const char *name, Oid object, int64_t *out);
 /* The connection's ends, for inet_client_addr() and kin; false: a Unix-domain socket. */
 extern bool (*session_address_hook)(bool server, const char **host, int *port);
 

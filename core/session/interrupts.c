@@ -142,6 +142,7 @@ session_process_interrupts(void)
     unsigned pending = (unsigned)interrupts_pending;
     if (pending & INTERRUPT_TERMINATE) {
         interrupts_clear(INTERRUPT_TERMINATE | INTERRUPT_CANCEL);
+        session_stats_killed();
         RAISE_FATAL(SQLSTATE_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
     }
     if (pending & INTERRUPT_CHECK_CLIENT)

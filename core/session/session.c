@@ -21,8 +21,9 @@ session_set_query(const char *text)
 {
     session_query_text = text;
     /* relaxed: observers, and this process's own transaction start */
-    atomic_store_explicit(&proc_self->statement_start, clock_now(), memory_order_relaxed);
-    proc_set_activity(STATE_RUNNING, text);
+    TimestampTz now = clock_now();
+    atomic_store_explicit(&proc_self->statement_start, now, memory_order_relaxed);
+    session_show_active(text, now);
 }
 
 static const char *
@@ -243,7 +244,7 @@ send_ready(void)
     if (!xact_in_explicit_block())
         notify_deliver();
     char s = xact_ready_status();
-    proc_set_activity(s == 'I' ? STATE_IDLE : s == 'T' ? STATE_IDLE_IN_XACT : STATE_IDLE_ABORTED, NULL);
+    session_show_idle(s);
     proc_set_title_activity(s == 'I' ? "idle" : s == 'T' ? "idle in transaction" : "idle in transaction (aborted)");
     wire_send_ready(s);
     wire_flush();
@@ -270,6 +271,8 @@ serve_one(void)
     int type = wire_read_message();
     wire_idle = false;
     session_idle_end();
+    if (type == 0)
+        session_stats_client_lost();
     if (type == 0 || type == 'X') {
         if (type == 0 && txn_in_progress())
             REPORT(LEVEL_LOG, SQLSTATE_CONNECTION_DOES_NOT_EXIST, err_message("unexpected EOF on client connection with an open transaction"));
@@ -354,6 +357,7 @@ at_exit(void *arg)
     (void)arg;
     interrupts_held++;
     session_end();
+    session_stats_at_exit();
     lock_release_all(true);
 }
 
@@ -433,8 +437,10 @@ session_serve(int fd)
     }
     ERR_END;
     session_timers_reset();
+    session_stats_begin();
     ready_needed = true;
     loop();
+    session_stats_end();
     session_end();
     wire_close();
 }

@@ -156,6 +156,14 @@ extern const char *session_query_text;/* what runs, for the log and the client's
 extern bool session_skip_till_sync;
 /* `text` must live until the next message: plan and portal may be gone by when an error is reported. */
 void session_set_query(const char *text);
+/* ---- session_stats.c ---- */
+void session_stats_begin(void);       /* the session stands */
+void session_stats_client_lost(void); /* how it ends, unless normally */
+void session_stats_killed(void);
+void session_stats_end(void);
+void session_stats_at_exit(void);
+void session_show_active(const char *text, TimestampTz now);
+void session_show_idle(char status);  /* 'I', 'T', 'E'; moves what is pending if it is time */
 void session_timeouts_start(void);    /* statement_timeout */
 void session_timeouts_stop(void);
 void session_timers_reset(void);

@@ -262,6 +262,38 @@ proc_read_activity(const ProcSlot *slot, char out[PROC_ACTIVITY_BYTES])
     return atomic_load_explicit(&slot->pid, memory_order_relaxed) != 0;
 }
 
+void
+proc_progress_begin(ProcProgressCommand command, Oid rel)
+{
+    ProcSlot *s = proc_self;
+
+    if (s == NULL)
+        return;
+    /* relaxed, all: observers only, and a mixed picture harms nobody */
+    for (int i = 0; i < PROC_PROGRESS_PARAMS; i++)
+        atomic_store_explicit(&s->progress[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&s->progress_rel, rel, memory_order_relaxed);
+    atomic_store_explicit(&s->progress_command, command, memory_order_relaxed);
+}
+
+void
+proc_progress_end(void)
+{
+    if (proc_self)
+        atomic_store_explicit(&proc_self->progress_command, PROGRESS_NONE, memory_order_relaxed);
+}
+
+ProcProgressCommand
+proc_progress_command(const char *name)
+{
+    static const char *const names[] = {NULL, "VACUUM", "ANALYZE", "CLUSTER", "CREATE INDEX", "BASEBACKUP", "COPY"};
+
+    for (size_t i = 1; i < COUNT_OF(names); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return (ProcProgressCommand)i;
+    return PROGRESS_NONE;
+}
+
 /* --- the end of a process ------------------------------------------------------------------------ */
 
 static struct {

@@ -40,6 +40,8 @@ enum { /* WAIT_EVENT_CLIENT_READ and so on: class and number in one word */
 };
 
 #define PROC_ACTIVITY_BYTES 1024
+#define PROC_PROGRESS_PARAMS 20
+typedef enum ProcProgressCommand { PROGRESS_NONE, PROGRESS_VACUUM, PROGRESS_ANALYZE, PROGRESS_CLUSTER, PROGRESS_CREATE_INDEX, PROGRESS_BASEBACKUP, PROGRESS_COPY } ProcProgressCommand;
 #define PROC_SUBXIDS_MAX 64
 
 typedef struct ProcSlot {
@@ -90,6 +92,9 @@ typedef struct ProcSlot {
     int client_port;
     _Atomic uint32_t activity_seq;      /* seqlock around activity */
     char activity[PROC_ACTIVITY_BYTES];
+    _Atomic uint32_t progress_command;  /* ProcProgressCommand */
+    _Atomic Oid progress_rel;
+    _Atomic int64_t progress[PROC_PROGRESS_PARAMS]; /* meaning by command, as PostgreSQL's views read them */
 } ProcSlot;
 
 #define PROC_FLAG_IN_VACUUM 1u
@@ -145,6 +150,16 @@ void proc_set_title_activity(const char *activity); /* replaces what follows the
 void proc_title_settings_register(void); /* proc_settings_register calls it */
 void proc_title_init(int argc, char **argv);
 void proc_set_activity(ProcState state, const char *query /* NULL keeps it */);
+/* How far a long command is: pg_stat_progress_*. begin zeroes all; i counts from 0. */
+void proc_progress_begin(ProcProgressCommand command, Oid rel);
+void proc_progress_end(void);
+static inline void
+proc_progress_set(int i, int64_t value)
+{
+    if (proc_self) /* relaxed: observers only */
+        atomic_store_explicit(&proc_self->progress[i], value, memory_order_relaxed);
+}
+ProcProgressCommand proc_progress_command(const char *name); /* "VACUUM" ...; PROGRESS_NONE: no such */
 /* A consistent copy of a slot's activity text; false when the slot is free. */
 bool proc_read_activity(const ProcSlot *slot, char out[PROC_ACTIVITY_BYTES]);
 const char *wait_event_name(uint32_t event);

@@ -10,7 +10,7 @@
 #define CLOG_PER_BYTE 4u
 #define CLOG_PER_PAGE (SLRU_PAYLOAD * CLOG_PER_BYTE)
 
-Slru clog_slru = {"pg_xact", LWT_COMMIT_LOG, 8, NULL};
+Slru clog_slru = {"pg_xact", LWT_COMMIT_LOG, 8, STATS_SLRU_XACT, NULL, {0}};
 
 ClogStatus
 clog_get(Xid xid)

@@ -15,8 +15,8 @@
 
 #define MULTI_OP_CREATE 0
 
-Slru multi_offsets_slru = {"pg_multixact/offsets", LWT_MULTIXACT, 2, NULL};
-Slru multi_members_slru = {"pg_multixact/members", LWT_MULTIXACT, 4, NULL};
+Slru multi_offsets_slru = {"pg_multixact/offsets", LWT_MULTIXACT, 2, STATS_SLRU_MULTIXACT_OFFSET, NULL, {0}};
+Slru multi_members_slru = {"pg_multixact/members", LWT_MULTIXACT, 4, STATS_SLRU_MULTIXACT_MEMBER, NULL, {0}};
 
 typedef struct CachedSet {
     MultiId id;

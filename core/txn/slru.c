@@ -104,7 +104,7 @@ slot_page(const Slru *s, int slot)
 
 /* Reads page `no` into p; what no file has is zeros. False: damaged or unreadable. */
 static bool
-page_load(const Slru *s, uint64_t no, char *p)
+page_load(Slru *s, uint64_t no, char *p)
 {
     char path[MAX_PATH_BYTES];
     int fd;
@@ -118,8 +118,10 @@ page_load(const Slru *s, uint64_t no, char *p)
             return false;
         }
         memset(p, 0, PAGE_BYTES);
+        s->counts[SLRU_ZEROED]++;
         return true;
     }
+    s->counts[SLRU_READ]++;
     got = io_pread(fd, p, PAGE_BYTES, (off_t)(no % SLRU_SEGMENT_PAGES) * PAGE_BYTES);
     if (got < 0) {
         err_sys_set(errno, "could not read file \"%s\"", path);
@@ -189,6 +191,7 @@ slru_open(Slru *s, uint64_t page, LwMode mode, SlruHandle *h)
 
     lw_acquire(lock, mode);
     slot = bank_find(s, bank, page);
+    s->counts[SLRU_HIT] += slot >= 0;
     if (UNLIKELY(slot < 0)) {
         if (mode == LW_SHARED) {
             lw_release(lock);
@@ -421,6 +424,7 @@ slru_flush(Slru *s)
     if (!bytes)
         bytes = arena_alloc(arena_top(), (size_t)FLUSH_PAGES * PAGE_BYTES);
     lw_acquire(&s->shared->io, LW_EXCLUSIVE);
+    s->counts[SLRU_FLUSHES]++;
     if (s->shared->home_failed) {
         slru_recover(s); /* raises if it fails again; the lock goes with the error */
         s->shared->home_failed = false;
@@ -437,6 +441,7 @@ slru_flush(Slru *s)
             wal_flush_to(lsn);
         ok = pages_write(s, page, bytes, n);
         end_writing(s, slots, n, ok);
+        s->counts[SLRU_WRITTEN] += n;
     }
     lw_release(&s->shared->io);
     if (!ok)
@@ -485,6 +490,7 @@ slru_truncate(Slru *s, uint64_t first_kept_page)
 
     if (!d)
         return;
+    s->counts[SLRU_TRUNCATES]++;
     while ((e = readdir(d)) != NULL) {
         char *end, path[MAX_PATH_BYTES];
         uint64_t segment = strtoull(e->d_name, &end, 16);
@@ -497,4 +503,13 @@ slru_truncate(Slru *s, uint64_t first_kept_page)
             LOG("could not remove file \"%s\": %m", path);
     }
     closedir(d);
+}
+
+void
+slru_counts_flush(Slru *s)
+{
+    for (int i = 0; i < SLRU_COUNTER_COUNT; i++) {
+        stats_fixed_add(STATS_SLRU(s->stats, i), s->counts[i]);
+        s->counts[i] = 0;
+    }
 }

@@ -9,7 +9,7 @@
 #ifndef CORE_TXN_SLRU_H
 #define CORE_TXN_SLRU_H
 
-#include "lockmgr/lockmgr.h"
+#include "core/stats/stats.h"
 
 #define SLRU_PAGE_HEADER 16u /* lsn 8, checksum 4, reserved 4 */
 #define SLRU_PAYLOAD (PAGE_BYTES - SLRU_PAGE_HEADER)
@@ -21,8 +21,11 @@ typedef struct Slru {
     const char *dir;
     LwTranche tranche;
     int banks;
+    StatsSlru stats;   /* its row of pg_stat_slru */
     SlruShared *shared;
+    int64_t counts[SLRU_COUNTER_COUNT]; /* this process's, since they were last moved to core/stats */
 } Slru;
+void slru_counts_flush(Slru *s);
 typedef struct SlruHandle { Slru *s; int slot; char *payload; } SlruHandle;
 
 size_t slru_shm_size(const Slru *s);

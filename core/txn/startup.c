@@ -68,6 +68,7 @@ txn_shm_register(void)
 
     for (size_t i = 0; i < COUNT_OF(requests); i++)
         shm_register(&requests[i]);
+    txn_register_counters();
 }
 
 /* A session that ends inside a transaction (FATAL) rolls it back. */
@@ -179,6 +180,7 @@ checkpoint_step(unsigned flags)
     slru_flush(&clog_slru);
     slru_flush(&multi_offsets_slru);
     slru_flush(&multi_members_slru);
+    (void)stats_report(false, 0);
 }
 
 static void

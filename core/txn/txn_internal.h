@@ -209,4 +209,6 @@ get_varint(const char **p, const char *end, uint64_t *v)
     return false;
 }
 
+void txn_register_counters(void); /* counters.c */
+
 #endif

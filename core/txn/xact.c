@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/interrupt.h"
 #include "core/base/settings.h"
+#include "core/stats/stats.h"
 #include "core/txn/txn_internal.h"
 
 #define CALLBACKS_MAX 32
@@ -381,6 +382,7 @@ txn_commit(void)
     storage_at_end(true);
     release_everything(true);
     FAULT_POINT("txn_released");
+    stats_at_end(true);
     if (csn != 0) {
         if (sync)
             wal_flush_to(csn);
@@ -440,6 +442,7 @@ txn_abort(void)
     settings_at_end(1, false);
     storage_at_end(false);
     release_everything(false);
+    stats_at_end(false);
     interrupts_held--;
 }
 
@@ -470,6 +473,7 @@ txn_commit_sub(void)
     fire_safely(TXN_SUB_COMMIT, l->nesting);
     settings_at_end(l->nesting, true);
     storage_at_sub_end(l->nesting, true);
+    stats_at_sub_end(l->nesting, true);
     snapshot_at_sub_end(l->nesting);
     res_hand_over(l->owner, l->parent->owner);
     res_destroy(l->owner);
@@ -501,6 +505,7 @@ txn_abort_sub(void)
     fire_safely(TXN_SUB_ABORT, l->nesting);
     settings_at_end(l->nesting, false);
     storage_at_sub_end(l->nesting, false);
+    stats_at_sub_end(l->nesting, false);
     res_current = l->parent->owner;
     res_release(l->owner, false);
     res_destroy(l->owner);

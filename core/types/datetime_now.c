@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/interrupt.h"
+#include "core/shm/proc.h"
 #include "core/types/datetime_int.h"
 
 #define SCALAR(name) Datum name(FnCtx *c, const Datum *args, bool *isnull)
@@ -96,7 +97,9 @@ sleep_until(uint64_t end)
             return;
         uint64_t nap = MIN(end - now, NAP_US);
         struct timespec ts = {(time_t)(nap / 1000000), (long)(nap % 1000000) * 1000};
+        proc_wait_begin(WAIT_EVENT_PG_SLEEP);
         nanosleep(&ts, NULL);
+        proc_wait_end();
     }
 }
 

@@ -49,6 +49,8 @@ WireConn wire_conn = {.fd = -1};
 char wire_remote_host[64];
 int wire_remote_port;
 bool wire_idle;
+long wire_idle_timeout_ms = -1;
+void (*wire_idle_hook)(void);
 
 /* input; malloc'd: process-wide and resized, as arenas cannot */
 static char *in;
@@ -455,11 +457,18 @@ wait_to_read(int events)
         if (left <= 0)
             auth_timed_out();
         timeout_ms = (long)(left / 1000) + 1;
+    } else if (wire_idle) {
+        timeout_ms = wire_idle_timeout_ms;
     }
     int got = latch_wait(events | (proc_self ? WAIT_LATCH : 0), wire_conn.fd, timeout_ms, WAIT_EVENT_CLIENT_READ);
     if (got & WAIT_LATCH) {
         latch_reset(&proc_self->latch);
         serve_interrupts_while_reading();
+    }
+    if ((got & WAIT_TIMEOUT) && wire_idle && wire_idle_timeout_ms >= 0) {
+        wire_idle_timeout_ms = -1;
+        if (wire_idle_hook)
+            wire_idle_hook();
     }
 }
 

@@ -42,6 +42,8 @@ extern char wire_remote_host[64]; extern int wire_remote_port; /* "[local]" for 
  * session (protocol synchronization was lost). */
 int wire_read_message(void);
 extern bool wire_idle;             /* set by the session while between statements */
+/* Idle for this long (-1: never) the hook is called, once: what was put off until there is time. */
+extern long wire_idle_timeout_ms; extern void (*wire_idle_hook)(void);
 int wire_get_byte(void); int wire_get_int16(void); int32_t wire_get_int32(void);
 const char *wire_get_bytes(size_t n); const char *wire_get_string(void); /* verified UTF-8; 08P01 insufficient data */
 size_t wire_remaining(void); void wire_get_end(void); /* raises 08P01 if bytes are left */

@@ -30,6 +30,7 @@ typedef struct BtreeIndex {
     BlockNo root_block; uint32_t root_level; Buf root_hint;
     BlockNo last_leaf; Buf last_leaf_hint;
     uint32_t map_skip;     /* new pages to come before the free space map, found empty, is asked again */
+    StatsLink stats;       /* of its statistics: count.h */
 } BtreeIndex;
 
 /* Appends the encoding of the first n key columns. *any_null: one of them is null. A key of any size can be

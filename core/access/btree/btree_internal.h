@@ -10,6 +10,7 @@
 #define CORE_ACCESS_BTREE_BTREE_INTERNAL_H
 
 #include "core/access/btree/btree.h"
+#include "core/access/count.h"
 #include "core/base/interrupt.h"
 
 #define BT_META_BLOCK 0u

@@ -269,8 +269,8 @@ place(BtreeIndex *ix, Buf b, const BtProbe *p, const char *item, uint32_t n)
     rbuf_release(b);
 }
 
-bool
-btree_insert(BtreeIndex *ix, HeapRel *heap, const Datum *values, const bool *nulls, ItemPtr tid, UniqueCheck check, ItemPtr *conflict_tid)
+static bool
+insert_entry(BtreeIndex *ix, HeapRel *heap, const Datum *values, const bool *nulls, ItemPtr tid, UniqueCheck check, ItemPtr *conflict_tid)
 {
     StrBuf *k = scratch();
     bool any_null, unique, result = true;
@@ -330,4 +330,14 @@ btree_insert(BtreeIndex *ix, HeapRel *heap, const Datum *values, const bool *nul
         place(ix, b, &full, k->data, n);
         return result;
     }
+}
+
+bool
+btree_insert(BtreeIndex *ix, HeapRel *heap, const Datum *values, const bool *nulls, ItemPtr tid, UniqueCheck check, ItemPtr *conflict_tid)
+{
+    CountIo io = count_io_begin();
+    bool result = insert_entry(ix, heap, values, nulls, tid, check, conflict_tid);
+
+    count_io_end(count_index(ix), io);
+    return result;
 }

@@ -292,6 +292,8 @@ next_leaf(BtreeScan *s, OffsetNo *line)
 static void
 read_leaf(BtreeScan *s)
 {
+    StatsRel *r = count_index(s->ix);
+    CountIo io = count_io_begin();
     OffsetNo line;
     Buf b;
 
@@ -299,6 +301,8 @@ read_leaf(BtreeScan *s)
     s->n = s->pos = s->batch = 0;
     if (LIKELY(!s->started)) {
         s->started = true;
+        if (r)
+            r->scans++;
         b = find_leaf(s, &line);
     } else {
         CHECK_INTERRUPTS();
@@ -316,6 +320,9 @@ read_leaf(BtreeScan *s)
         s->pin = b;
     else
         rbuf_unpin(b);
+    if (r)
+        r->returned += s->n;
+    count_io_end(r, io);
 }
 
 int

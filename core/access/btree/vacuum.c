@@ -174,6 +174,7 @@ void
 btree_vacuum(BtreeIndex *ix, BtreeIsDead is_dead, void *arg, uint64_t *removed, BlockNo *pages, uint64_t *entries)
 {
     Vacuum v = {.ix = ix, .is_dead = is_dead, .arg = arg};
+    CountIo io = count_io_begin();
     Arena *a = arena_create(txn_arena(), "index vacuum");
     BlockNo block;
 
@@ -181,6 +182,7 @@ btree_vacuum(BtreeIndex *ix, BtreeIsDead is_dead, void *arg, uint64_t *removed, 
     for (block = leftmost_leaf(ix); block != BT_NONE; block = vacuum_leaf(&v, block))
         CHECK_INTERRUPTS();
     arena_destroy(a);
+    count_io_end(count_index(ix), io);
     if (v.unlinked > 0) {
         HeapRel rel = {.locator = ix->locator, .oid = ix->oid, .name = ix->name};
 

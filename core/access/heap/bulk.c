@@ -203,10 +203,17 @@ void
 heap_bulk_insert(HeapBulk *k, const Datum *const *values, const bool *const *nulls, int n,
                  ItemPtr *tids)
 {
+    CountIo io = count_io_begin();
+
     (void)txn_xid();
-    for (int at = 0; at < n; at += BULK_CHUNK)
-        bulk_chunk(k, values + at, nulls ? nulls + at : NULL, MIN(n - at, BULK_CHUNK),
-                   tids ? tids + at : NULL);
+    for (int at = 0; at < n; at += BULK_CHUNK) {
+        int count = MIN(n - at, BULK_CHUNK);
+
+        bulk_chunk(k, values + at, nulls ? nulls + at : NULL, count, tids ? tids + at : NULL);
+        if (!(k->options & HEAP_INSERT_UNCOUNTED))
+            count_insert(k->rel, count);
+    }
+    count_io_end(count_heap(k->rel), io);
 }
 
 void

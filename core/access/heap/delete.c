@@ -107,6 +107,7 @@ TmResult
 heap_delete(HeapRel *rel, ItemPtr tid, CommandId cid, const Snapshot *s, bool wait, TmFailure *fail)
 {
     Xid xid = txn_xid();
+    CountIo io = count_io_begin();
     Buf b = rbuf_read(rel->locator, FORK_MAIN, tid.block), vm = BUF_INVALID;
     bool have_lock = false, combo;
     CommandId stored_cid;
@@ -146,6 +147,8 @@ heap_delete(HeapRel *rel, ItemPtr tid, CommandId cid, const Snapshot *s, bool wa
         toast_delete_row(rel, t, size); /* the pin keeps the bytes */
     rbuf_unpin(b);
     tuple_lock_release(rel, tid, ROW_EXCLUSIVE, &have_lock);
+    count_delete(rel);
+    count_io_end(count_heap(rel), io);
     return TM_OK;
 }
 

@@ -81,6 +81,8 @@ heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *o
     Buf b = *buf;
 
     if (b == BUF_INVALID || buf_block(b) != tid.block) {
+        CountIo io = count_io_begin();
+
         if (b != BUF_INVALID)
             rbuf_unpin(b);
         *buf = BUF_INVALID;
@@ -88,6 +90,7 @@ heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *o
         *buf = b;
         if (s->kind == SNAPSHOT_MVCC)
             heap_prune_opportunistic(rel, b);
+        count_io_end(count_heap(rel), io);
     }
     return fetch_in(b, tid, s, out, all_dead);
 }

@@ -16,6 +16,7 @@
 #ifndef CORE_ACCESS_HEAP_HEAP_H
 #define CORE_ACCESS_HEAP_HEAP_H
 
+#include "core/stats/stats.h"
 #include "core/txn/txn.h"
 #include "core/types/type.h"
 
@@ -98,6 +99,7 @@ typedef struct HeapRel {
     /* Process-local hints. */
     BlockNo insert_block;
     Buf insert_hint;
+    StatsLink stats;    /* of its statistics: count.h */
 } HeapRel;
 
 /* ---- visibility ---- */
@@ -140,6 +142,7 @@ typedef enum RowLockMode { ROW_KEY_SHARE, ROW_SHARE, ROW_NO_KEY_EXCLUSIVE, ROW_E
 typedef enum WaitPolicy { WAIT_BLOCK, WAIT_SKIP, WAIT_ERROR } WaitPolicy;
 #define HEAP_INSERT_SKIP_FSM 1u
 #define HEAP_INSERT_FROZEN 2u
+#define HEAP_INSERT_UNCOUNTED 4u /* rows that only move: not in the statistics */
 /* Toasts values as needed, places the tuple, logs it. Returns its address. */
 ItemPtr heap_insert(HeapRel *rel, const Datum *values, const bool *nulls, CommandId cid, unsigned options);
 /* Many rows at once: fills pages and logs one record a page. tids_out may be NULL. */

@@ -5,6 +5,7 @@
 #ifndef CORE_ACCESS_HEAP_HEAP_INTERNAL_H
 #define CORE_ACCESS_HEAP_HEAP_INTERNAL_H
 
+#include "core/access/count.h"
 #include "core/access/heap/heap.h"
 #include "core/access/toast/toast.h"
 
@@ -155,7 +156,7 @@ typedef struct PruneWork {
 } PruneWork;
 /* Decides and, if there is anything to do, changes and logs the page. Cleanup lock held. mark_unused:
  * no index can point here: dead lines become unused at once. Returns tuples removed. */
-int heap_prune_page(HeapRel *rel, Buf buf, Lsn horizon, bool mark_unused);
+int heap_prune_page(HeapRel *rel, Buf buf, Lsn horizon, bool mark_unused, int *new_dead_lines);
 void prune_apply(char *page, const PruneWork *w);
 void lines_set_unused(char *page, const OffsetNo *lines, int n);
 

@@ -252,6 +252,7 @@ heap_insert(HeapRel *rel, const Datum *values, const bool *nulls, CommandId cid,
     Arena *scratch = NULL;
     bool toast, init;
     size_t size = tuple_size_of(rel->layout, values, nulls, &toast);
+    CountIo io = count_io_begin();
     uint8_t log_flags = 0;
     uint16_t flags;
     char head[4], *page, *t;
@@ -303,6 +304,8 @@ heap_insert(HeapRel *rel, const Datum *values, const bool *nulls, CommandId cid,
     vm_release(&vm);
     if (UNLIKELY(scratch != NULL))
         arena_destroy(scratch);
+    count_insert(rel, 1);
+    count_io_end(count_heap(rel), io);
     return tid;
 }
 
@@ -360,4 +363,5 @@ heap_abort_speculative(HeapRel *rel, ItemPtr tid)
     }
     critical_leave();
     rbuf_release(b);
+    count_delete(rel); /* as its insertion was counted */
 }

@@ -72,6 +72,7 @@ TmResult
 heap_lock(HeapRel *rel, ItemPtr tid, RowLockMode mode, CommandId cid, const Snapshot *s,
           WaitPolicy policy, bool follow_updates, TmFailure *fail)
 {
+    CountIo io = count_io_begin();
     Buf b = rbuf_read(rel->locator, FORK_MAIN, tid.block);
     bool have_lock = false;
     Xid followed = XID_INVALID;
@@ -91,9 +92,9 @@ heap_lock(HeapRel *rel, ItemPtr tid, RowLockMode mode, CommandId cid, const Snap
 
         r = tuple_update_state(t, tid, cid);
         if (r == TM_BEING_MODIFIED && xmax_own_lock(t, mode)) {
-            rbuf_release(b); /* we hold it, or better, already */
-            tuple_lock_release(rel, tid, mode, &have_lock);
-            return TM_OK;
+            r = TM_OK; /* we hold it, or better, already */
+            rbuf_release(b);
+            goto out;
         }
         if (r == TM_BEING_MODIFIED)
             r = tuple_wait_ready(rel, b, t, tid, cid, mode, policy, &have_lock);
@@ -124,6 +125,8 @@ heap_lock(HeapRel *rel, ItemPtr tid, RowLockMode mode, CommandId cid, const Snap
         tuple_fail_info(t, r, fail);
     }
     rbuf_release(b);
+out:
     tuple_lock_release(rel, tid, mode, &have_lock);
+    count_io_end(count_heap(rel), io);
     return r;
 }

@@ -168,7 +168,7 @@ prune_log(HeapRel *rel, Buf b, const PruneWork *w)
 }
 
 int
-heap_prune_page(HeapRel *rel, Buf b, Lsn horizon, bool mark_unused)
+heap_prune_page(HeapRel *rel, Buf b, Lsn horizon, bool mark_unused, int *new_dead_lines)
 {
     PruneWork w;
     PruneState p;
@@ -177,6 +177,7 @@ heap_prune_page(HeapRel *rel, Buf b, Lsn horizon, bool mark_unused)
     w.nredirect = w.ndead = w.nunused = 0;
     w.removed = 0;
     w.next_prune_xid = 0;
+    *new_dead_lines = 0;
     p.page = page;
     p.w = &w;
     p.count = page_line_count(page);
@@ -204,6 +205,7 @@ heap_prune_page(HeapRel *rel, Buf b, Lsn horizon, bool mark_unused)
     for (int i = 1; i <= p.count; i++)
         if (p.state[i] >= 0 && !p.done[i])
             prune_orphan(&p, (OffsetNo)i);
+    *new_dead_lines = w.ndead;
     if (mark_unused) {
         for (int i = 0; i < w.ndead; i++)
             w.unused[w.nunused++] = w.dead[i];
@@ -234,6 +236,7 @@ heap_prune_opportunistic(HeapRel *rel, Buf b)
     Xid xid = h->prune_xid;
     size_t spare =
         (size_t)PAGE_BYTES * (size_t)(100 - (rel->fillfactor ? rel->fillfactor : 100)) / 100;
+    int removed = 0, dead_lines = 0;
     Lsn csn;
 
     if (LIKELY(xid == 0) || wal_in_redo)
@@ -254,6 +257,7 @@ heap_prune_opportunistic(HeapRel *rel, Buf b)
     if (!buf_try_lock_cleanup(b))
         return;
     if (h->prune_xid != 0)
-        (void)heap_prune_page(rel, b, horizon_lsn_cached(), false);
+        removed = heap_prune_page(rel, b, horizon_lsn_cached(), false, &dead_lines);
     buf_unlock(b);
+    count_pruned(rel, removed - dead_lines); /* dead lines are still vacuum's work */
 }

@@ -20,6 +20,7 @@ struct HeapScan {
     int npins;
     Buf pins[SCAN_PINS_MAX];
     HintState hints;
+    bool counted;       /* this pass is in the statistics */
 };
 
 HeapScan *
@@ -34,6 +35,7 @@ heap_scan_begin(Arena *a, HeapRel *rel, const Snapshot *s)
     scan->next = scan->prefetched = 0;
     scan->npins = 0;
     scan->hints.n = 0;
+    scan->counted = false;
     scan->ring =
         scan->end > (BlockNo)buf_count() / 4 ? buf_ring_create(a, BUF_RING_BULK_READ) : NULL;
     return scan;
@@ -61,6 +63,7 @@ heap_scan_restart(HeapScan *scan)
 {
     pins_release(scan);
     scan->next = scan->prefetched = scan->first;
+    scan->counted = false;
 }
 
 void
@@ -70,6 +73,19 @@ heap_scan_end(HeapScan *scan)
     if (scan->snapshot)
         snapshot_unregister(scan->snapshot);
     scan->snapshot = NULL;
+}
+
+static void
+count_batch(HeapScan *scan, int rows, CountIo io)
+{
+    StatsRel *r = count_heap(scan->rel);
+
+    if (r) {
+        r->scans += !scan->counted;
+        r->returned += rows;
+    }
+    scan->counted = true;
+    count_io_end(r, io);
 }
 
 /* Adds the page's visible tuples to out, which has room for all its lines. Page locked shared. */
@@ -121,6 +137,7 @@ bool
 heap_scan_next(HeapScan *scan, TupleBatch *out)
 {
     HeapRel *rel = scan->rel;
+    CountIo io = count_io_begin();
 
     pins_release(scan);
     out->n = 0;
@@ -147,5 +164,6 @@ heap_scan_next(HeapScan *scan, TupleBatch *out)
         else
             rbuf_unpin(b);
     }
+    count_batch(scan, out->n, io);
     return out->n > 0;
 }

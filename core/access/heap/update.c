@@ -266,6 +266,7 @@ heap_update(HeapRel *rel, ItemPtr tid, const Datum *values, const bool *nulls, C
                 .vm_new = BUF_INVALID,
                 .hot = !index_changed};
     Arena *scratch = NULL;
+    CountIo io = count_io_begin();
     bool have_lock = false, toast;
     TmResult r;
 
@@ -306,5 +307,7 @@ heap_update(HeapRel *rel, ItemPtr tid, const Datum *values, const bool *nulls, C
         arena_destroy(scratch);
     *new_tid = u.new_tid;
     *hot_out = u.hot;
+    count_update(rel, u.hot);
+    count_io_end(count_heap(rel), io);
     return TM_OK;
 }

@@ -247,13 +247,14 @@ scan_page(Vacuum *v, BlockNo block, Buf b)
     char *page = buf_page(b);
     size_t room;
     PageView p;
+    int dead_lines;
 
     if (page_is_new(page)) {
         buf_unlock(b);
         fsm_record(v->rel, block, PAGE_BYTES - sizeof(PageHeader) - sizeof(LinePtr));
         return;
     }
-    v->out->tuples_removed += (uint64_t)heap_prune_page(v->rel, b, v->horizon, v->nindexes == 0);
+    v->out->tuples_removed += (uint64_t)heap_prune_page(v->rel, b, v->horizon, v->nindexes == 0, &dead_lines);
     page_view(v, b, &p);
     v->out->tuples_live += (uint64_t)p.live;
     v->out->tuples_dead_kept += (uint64_t)p.kept;
@@ -453,6 +454,7 @@ heap_vacuum(HeapRel *rel, struct BtreeIndex **indexes, int nindexes, const Vacuu
                 .out = out,
                 .vm = BUF_INVALID};
     BlockNo end = heap_blocks(rel), skipped;
+    CountIo io = count_io_begin();
     Xid next = xid_next();
 
     *out = (VacuumStats){.pages = end};
@@ -476,6 +478,7 @@ heap_vacuum(HeapRel *rel, struct BtreeIndex **indexes, int nindexes, const Vacuu
     vm_release(&v.vm);
     fsm_vacuum(rel);
     arena_destroy(v.arena);
+    count_io_end(count_heap(rel), io);
     if (o->verbose)
         REPORT(LEVEL_INFO, SQLSTATE_SUCCESS,
                err_message("table \"%s\": pages: %u removed, %u remain, %u scanned; tuples: %llu "

@@ -5,6 +5,7 @@
  * that takes everything not aborted (SNAPSHOT_TOAST).
  */
 #include "core/access/toast/toast_internal.h"
+#include "core/access/count.h"
 #include "core/base/interrupt.h"
 
 #define TIDS 128
@@ -140,8 +141,10 @@ toast_read(Arena *a, const ToastPointer *t, char *out)
     s = scan_value(a, ix, t->value);
     while ((n = btree_scan_next(s, tids, TIDS, NULL, NULL)) > 0)
         for (int i = 0; i < n; i++)
-            if (heap_fetch_next(r.rel, tids[i], &snapshot, &b, &tup, NULL))
+            if (heap_fetch_next(r.rel, tids[i], &snapshot, &b, &tup, NULL)) {
+                count_index_fetched(ix, 1);
                 take_chunk(&r, &tup);
+            }
     btree_scan_end(s);
     if (b != BUF_INVALID)
         rbuf_unpin(b);
@@ -175,6 +178,7 @@ toast_remove(HeapRel *rel, const char *pointer, CommandId cid)
             CHECK_INTERRUPTS();
             if (!heap_fetch(toast, tids[i], &snapshot, &b, &tup, NULL))
                 continue;
+            count_index_fetched(rel->toast_index, 1);
             /* A speculative insertion takes back its chunks in the command that made them. */
             just_made = xid_is_current(tuple_xmin(tup.bytes)) && tuple_own_cmin(tup.bytes) >= cid;
             rbuf_unpin(b);

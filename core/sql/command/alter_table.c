@@ -166,7 +166,7 @@ copy_rows(AlterTable *t, RelDesc *to)
         p[i].state = expr_prepare(tmp, p[i].v->expr);
     }
     RowScan *s = row_scan_begin(tmp, from);
-    HeapBulk *bulk = heap_bulk_begin(tmp, &to->heap, txn_command(true), HEAP_INSERT_SKIP_FSM);
+    HeapBulk *bulk = heap_bulk_begin(tmp, &to->heap, txn_command(true), HEAP_INSERT_SKIP_FSM | HEAP_INSERT_UNCOUNTED);
     while (row_scan_next(s)) {
         arena_reset(row);
         for (int i = 0; i < to->natts; i++) {

@@ -439,6 +439,7 @@ cmd_drop_database(CommandContext *c, const PgQuery__DropdbStmt *s)
     wal_flush_to(log_database(XLOG_DBASE_DROP, oid, 0));
     relfile_db_path(SPC_PG_DEFAULT, oid, path, sizeof path);
     RAISE_ON(relfile_remove_dir(path));
+    stats_drop_database(oid);
     txn_force_sync_commit();
 }
 

@@ -316,6 +316,7 @@ stats_analyze(Arena *parent, RelDesc *rel, const List *columns, bool verbose)
     }
     txn_command_increment();
     rel_update_stats(rel->oid, live, (int)heap_blocks(&rel->heap), rel->relallvisible);
+    stats_report_analyze(&rel->heap.stats, rel->heap.db, rel->oid, (int64_t)live, (int64_t)dead, columns == NULL, false);
     if (verbose)
         REPORT(LEVEL_INFO, SQLSTATE_SUCCESS,
                err_message("\"%s\": scanned %u of %u pages, containing %.0f live rows and %.0f dead rows; %d rows in sample, %.0f estimated total rows", rel->name,

@@ -42,6 +42,8 @@ truncate_relations(CommandContext *c, List *rels)
 {
     for (int i = 0; i < list_count(rels); i++) {
         Oid oid = ((RelDesc *)list_at(rels, i))->oid;
+        StatsLink link = {NULL, 0};
+        stats_count_truncate(&link, catalog_database, oid);
         rel_set_new_storage(oid);
         rel_invalidate(oid);
     }

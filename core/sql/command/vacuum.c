@@ -60,6 +60,7 @@ vacuum_heap(Arena *a, RelDesc *r, const VacuumJob *j)
     VacuumStats st = {0};
     heap_vacuum(&r->heap, ix, n, &o, &st);
     rel_update_stats(r->oid, (double)st.tuples_live, (int)st.pages, (int)st.all_visible);
+    stats_report_vacuum(r->heap.db, r->oid, (int64_t)st.tuples_live, (int64_t)st.tuples_dead_kept, false);
     if (j->verbose)
         REPORT(LEVEL_INFO, SQLSTATE_SUCCESS,
                err_message("finished vacuuming \"%s.%s.%s\": index scans: %d", cat_name(a, cat_get_by_oid(CAT_PG_DATABASE, catalog_database), PG_DATABASE_DATNAME),
@@ -151,11 +152,15 @@ all_tables(Arena *a)
     return out;
 }
 
-/* VACUUM gives each table a transaction of its own, so that none holds back the horizon for the others. */
+/*
+ * VACUUM gives each table a transaction of its own, so that none holds back the horizon for the others.
+ * Pending counts are moved first: vacuum's own are the truth, nothing of before may be added to them.
+ */
 static void
 next_transaction(void)
 {
     txn_commit();
+    (void)stats_report(true, 0);
     txn_begin();
 }
 

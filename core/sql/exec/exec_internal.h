@@ -238,10 +238,10 @@ void temp_file_seek(TempFile *f, uint64_t pos);
 uint64_t temp_file_tell(const TempFile *f);
 uint64_t temp_file_size(const TempFile *f);
 void temp_file_close(TempFile *f);
+extern uint64_t temp_files_made; /* by this process */
 void temp_file_truncate(TempFile *f);
 void row_write(TempFile *f, const RowShape *s, Row *r);       /* r is left as it was */
 Row *row_read(TempFile *f, const RowShape *s, Arena *a);      /* NULL: end */
-extern uint64_t temp_files_made, temp_bytes_written;
 
 /* Rows in order of arrival, readable by several readers, forward and backward. */
 typedef struct Store Store;

@@ -4,6 +4,7 @@
  * through an index on the referencing columns if there is one, else by a scan.
  */
 #include "core/sql/exec/fk.h"
+#include "core/access/count.h"
 #include "core/sql/exec/modify.h"
 
 typedef struct Action {
@@ -97,8 +98,10 @@ visit_by_index(Action *x, IndexDesc *ix, int prefix, const int *order, const Sna
         CHECK_INTERRUPTS();
         for (int i = 0; i < n && go_on; i++) {
             Tuple t;
-            if (heap_fetch_next(&x->rel->heap, tids[i], s, &buf, &t, NULL))
+            if (heap_fetch_next(&x->rel->heap, tids[i], s, &buf, &t, NULL)) {
+                count_index_fetched(ix->btree, 1);
                 go_on = visit(x, &t, fn);
+            }
         }
     }
     if (buf != BUF_INVALID)

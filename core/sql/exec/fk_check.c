@@ -4,6 +4,7 @@
  * its key changed before we end. A key found once in a round needs no second look: the lock stays.
  */
 #include "core/sql/exec/fk.h"
+#include "core/access/count.h"
 
 /* ---- values ---- */
 
@@ -191,6 +192,7 @@ probe(FkContext *c, bool lock, bool *again)
             TmFailure f;
             if (!heap_fetch_next(&c->ref->heap, tids[i], &s, &buf, &t, NULL))
                 continue;
+            count_index_fetched(c->pk_index->btree, 1);
             if (!lock) {
                 found = true;
                 break;

@@ -235,6 +235,7 @@ node_function_create(Exec *x, const Plan *p)
 typedef struct ProjectSetNode {
     ExecNode n;
     int nsrf; Srf **srfs; bool *has, *byval; int16_t *len;
+    const FnInfo **row_of; /* of a call that gives several columns: they become one row value */
     Batch *rows;         /* results of the calls */
     Batch *outer;        /* the child's columns, repeated */
     bool *used;
@@ -359,8 +360,12 @@ project_set_next(ExecNode *n)
             continue;
         }
         for (int i = 0; i < s->nsrf; i++) {
+            const FnInfo *row = s->row_of[i];
             /* copied: it may lie in the call's arguments, which the next call replaces */
-            if (s->has[i] && !s->srfs[i]->outnull[0])
+            if (s->has[i] && row)
+                s->rows->cols[i].v[m] = record_make(n->arena, RECORD_OID, row->nout, row->out_types,
+                                                    s->srfs[i]->out, s->srfs[i]->outnull);
+            else if (s->has[i] && !s->srfs[i]->outnull[0])
                 s->rows->cols[i].v[m] =
                     datum_copy(n->arena, s->srfs[i]->out[0], s->byval[i], s->len[i]);
             else
@@ -408,10 +413,14 @@ node_project_set_create(Exec *x, const Plan *p)
     s->nsrf = t.calls->count;
     s->srfs = ARENA_ARRAY(x->arena, Srf *, s->nsrf + 1);
     s->has = ARENA_ARRAY(x->arena, bool, s->nsrf + 1);
+    s->row_of = ARENA_ARRAY(x->arena, const FnInfo *, s->nsrf + 1);
     s->byval = ARENA_ARRAY(x->arena, bool, s->nsrf + 1);
     s->len = ARENA_ARRAY(x->arena, int16_t, s->nsrf + 1);
     for (int i = 0; i < s->nsrf; i++) {
-        s->srfs[i] = srf_compile(&s->arg_env, list_at(t.calls, i), 1);
+        const FnInfo *info = fn_info(((const FuncCall *)list_at(t.calls, i))->fn);
+        if (info->nout > 1) /* several columns are one row value here */
+            s->row_of[i] = info;
+        s->srfs[i] = srf_compile(&s->arg_env, list_at(t.calls, i), MAX(info->nout, 1));
         type_physical(((const Expr *)list_at(t.calls, i))->type, &s->len[i], &s->byval[i]);
         if (s->srfs[i]->ctx)
             s->srfs[i]->ctx->arena = s->n.arena; /* results belong to the output batch */

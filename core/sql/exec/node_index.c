@@ -3,6 +3,7 @@
  * next batch; the index scan in the order of the index, the bitmap scan in the order of the heap.
  */
 #include "core/sql/exec/index_range.h"
+#include "core/access/count.h"
 
 #include <stdlib.h>
 
@@ -50,6 +51,7 @@ fetch(IndexNode *s, ItemPtr tid, int m, bool *found, bool *dead)
     }
     *found = heap_fetch_next(s->s.cols.heap, tid, exec_snapshot(s->s.n.x), &s->cur, &t, dead);
     if (*found) {
+        count_index_fetched(s->r.ix->btree, 1);
         s->cur_used = true;
         tb->tup[m] = t.bytes;
         tb->size[m] = (uint16_t)t.size;

@@ -3,6 +3,7 @@
  * not all-visible.
  */
 #include "core/sql/exec/index_range.h"
+#include "core/access/count.h"
 
 typedef struct IndexOnlyNode {
     ScanNode s;
@@ -39,7 +40,9 @@ visible(IndexOnlyNode *s, int k)
         s->s.n.stats->heap_fetches++;
     bool found =
         heap_fetch_next(s->s.cols.heap, s->tids[k], exec_snapshot(s->s.n.x), &s->heap, &t, &dead);
-    if (!found && dead)
+    if (found)
+        count_index_fetched(s->r.ix->btree, 1);
+    else if (dead)
         btree_scan_kill(s->r.scan, k);
     return found;
 }

@@ -23,15 +23,18 @@ struct TempFile {
     char name[64];
 };
 
-uint64_t temp_files_made, temp_bytes_written;
+uint64_t temp_files_made;
 
 static void
 close_file(void *arg)
 {
     TempFile *f = arg;
 
-    if (f->fd >= 0)
+    if (f->fd >= 0) {
         close(f->fd);
+        stats_db.temp_files++;
+        stats_db.temp_bytes += (int64_t)f->size;
+    }
     f->fd = -1;
 }
 
@@ -75,7 +78,6 @@ flush(TempFile *f)
             RAISE(err_sqlstate_of_errno(errno), "could not write to file \"%s\": %m", f->name);
         }
         done += (size_t)n;
-        temp_bytes_written += (uint64_t)n;
     }
     f->wlen = 0;
 }
