@@ -32,6 +32,8 @@ static uint8_t visited[(MAX_PROCS_LIMIT + 256) / 8];
 static uint32_t search_start;
 static char detail[8192];
 
+static uint32_t autovacuum_ahead; /* pid of a worker that holds what this process waits for */
+
 static bool search_from(uint32_t slot, int depth);
 
 /* One edge: back at the start closes the cycle, otherwise go on from there. */
@@ -44,6 +46,14 @@ follow(uint32_t target, int depth, Holder *ahead)
         return true;
     }
     return search_from(target, depth + 1);
+}
+
+/* relaxed: it holds a lock, so it cannot go away while we have the partitions */
+static void
+note_autovacuum(const ProcSlot *holder)
+{
+    if (atomic_load_explicit(&holder->kind, memory_order_relaxed) == PROC_AUTOVAC_WORKER)
+        autovacuum_ahead = atomic_load_explicit(&holder->pid, memory_order_relaxed);
 }
 
 static bool
@@ -64,8 +74,12 @@ search_from(uint32_t slot, int depth)
 
     path[depth] = (CycleEdge){slot, l->tag, (LockMode)h->wait_mode, h, NULL};
     for (int32_t i = l->holders; i != LOCK_NIL; i = holder_pool[i].next)
-        if (holder_pool[i].slot != slot && (holder_pool[i].hold_mask & conflicts) && follow(holder_pool[i].slot, depth, NULL))
-            return true;
+        if (holder_pool[i].slot != slot && (holder_pool[i].hold_mask & conflicts)) {
+            if (depth == 0 && slot == proc_self->index)
+                note_autovacuum(&proc_slots[holder_pool[i].slot]);
+            if (follow(holder_pool[i].slot, depth, NULL))
+                return true;
+        }
     for (int32_t i = l->wait_head; i != LOCK_NIL && i != holder_index(h); i = holder_pool[i].wait_next)
         if ((conflicts & LOCK_BIT(holder_pool[i].wait_mode)) && follow(holder_pool[i].slot, depth, &holder_pool[i]))
             return true;
@@ -186,6 +200,7 @@ deadlock_check(void)
 {
     bool victim = false;
 
+    autovacuum_ahead = 0;
     lock_lock_all_partitions(LW_EXCLUSIVE);
     /* relaxed: stable under the partition locks */
     if (atomic_load_explicit(&proc_self->lock_wait_state, memory_order_relaxed) == WAIT_SLEEPING &&
@@ -204,6 +219,12 @@ deadlock_check(void)
     }
     lock_unlock_all_partitions();
     return victim;
+}
+
+uint32_t
+deadlock_autovacuum_ahead(void)
+{
+    return autovacuum_ahead;
 }
 
 const char *

@@ -141,6 +141,7 @@ LockResult lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode
 const char *lock_wait_log_detail(Arena *a, const LockTag *tag, uint32_t hash); /* who holds it, who waits */
 /* Runs the detector for this process; true: it was in a cycle and has been taken off the queue. */
 bool deadlock_check(void);
+uint32_t deadlock_autovacuum_ahead(void); /* by the last check: pid of an autovacuum worker that blocks this process; 0 */
 void lock_tag_describe(const LockTag *tag, char *out, size_t n);
 
 #endif

@@ -11,6 +11,8 @@
  * changed the word, one during the sleep interrupts the call. The granter sets the latch and wakes the
  * futex if lock_wait says that somebody sleeps there.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "core/base/clock.h"
@@ -140,6 +142,19 @@ sleep_on_latch(int64_t timeout_us, uint32_t tag_type)
         proc_exit(1);
 }
 
+/* Housekeeping gives way to sessions: the worker gives up its table and comes again later. */
+static void
+cancel_autovacuum(void)
+{
+    uint32_t pid = deadlock_autovacuum_ahead();
+
+    if (pid == 0 || wait_state() != WAIT_SLEEPING)
+        return;
+    REPORT(LEVEL_DEBUG1, SQLSTATE_SUCCESS, err_message("sending cancel to blocking autovacuum PID %u", pid));
+    if (kill((pid_t)pid, SIGINT) != 0 && errno != ESRCH)
+        REPORT(LEVEL_WARNING, SQLSTATE_WARNING, err_message("could not send signal to process %u: %m", pid));
+}
+
 LockResult
 lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool check_now)
 {
@@ -178,6 +193,7 @@ lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool chec
                 lock_deadlocks++;
                 return LOCK_DEADLOCK;
             }
+            cancel_autovacuum();
             if (log_lock_waits && wait_state() == WAIT_SLEEPING) {
                 log_wait("still waiting for", tag, hash, mode, waited, true);
                 logged = true;

@@ -3,8 +3,10 @@
  * in common before shared memory is made, and what each process does after it has its slot.
  */
 #include "procs/procs.h"
+#include "procs/autovac.h"
 
 #include "core/access/sequence.h"
+#include "core/access/settings.h"
 #include "core/base/cpu.h"
 #include "core/base/settings.h"
 #include "core/base/stack.h"
@@ -31,7 +33,9 @@ modules_register(void)
     txn_settings_register();
     txn_shm_register();
     txn_register_redo();
+    autovac_shm_register();
     types_settings_register();
+    access_settings_register();
     heap_register_redo();
     btree_register_redo();
     seq_register_redo();

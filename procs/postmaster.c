@@ -368,6 +368,7 @@ handle_signals(void)
         case SIGINT: supervisor_stop(STOP_FAST); break;
         case SIGQUIT: supervisor_stop(STOP_IMMEDIATE); break;
         case SIGCHLD: reap_children(); break;
+        case SIGUSR1: supervisor_asked((pid_t)info.ssi_pid); break;
         default: break;
         }
     }

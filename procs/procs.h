@@ -138,6 +138,7 @@ void bgwriter_main(void);
 void walwriter_main(void);
 void archiver_main(void); /* archiver.c */
 void autovac_launcher_main(void);
+void autovac_worker_main(void);
 void logical_launcher_main(void);
 
 /* ---- supervisor (supervisor.c): state over the table of kinds; called by the reactor ---- */
@@ -146,6 +147,7 @@ typedef enum StopMode { STOP_NOT, STOP_SMART, STOP_FAST, STOP_IMMEDIATE } StopMo
 void supervisor_start(void);                 /* enters STARTUP */
 void supervisor_connection(int fd);
 void supervisor_stop(StopMode mode);
+void supervisor_asked(pid_t pid); /* SIGUSR1 of a child: the launcher wants a worker */
 void supervisor_child_exited(pid_t pid, int status);
 void supervisor_reload(void);
 /* What is due by time; returns milliseconds until it must be called again, -1: nothing pending. */

@@ -23,9 +23,6 @@ bool restart_after_crash = true, log_connections, log_disconnections, autovacuum
 static int data_directory_mode = 0700;
 static bool logging_collector, bonjour;
 static char *log_destination, *cluster_name, *bonjour_name, *event_source;
-static int autovacuum_vacuum_threshold, autovacuum_analyze_threshold, autovacuum_vacuum_insert_threshold;
-static int autovacuum_freeze_max_age, autovacuum_multixact_freeze_max_age, autovacuum_cost_limit, log_autovacuum_ms;
-static double autovacuum_vacuum_scale, autovacuum_analyze_scale, autovacuum_insert_scale, autovacuum_cost_delay;
 
 static bool
 check_off_only(const SettingDef *def, const char **value, SettingSource source)
@@ -113,17 +110,6 @@ static const SettingDef defs[] = {
     STR("cluster_name", CONTEXT_POSTMASTER, "Reporting and Logging / Process Title", "A name for this instance, shown in process titles.", &cluster_name, ""),
     BOOL("autovacuum", CONTEXT_SIGHUP, AUTOVACUUM, "Starts the autovacuum launcher.", &autovacuum_enabled, "on"),
     INT("autovacuum_naptime", CONTEXT_SIGHUP, UNIT_S, AUTOVACUUM, "Time between autovacuum's rounds.", &autovacuum_naptime_s, "1min", 1, 2147483),
-    INT("autovacuum_vacuum_threshold", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Dead rows before a vacuum.", &autovacuum_vacuum_threshold, "50", 0, 2147483647),
-    INT("autovacuum_vacuum_insert_threshold", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Inserted rows before a vacuum, -1 for never.", &autovacuum_vacuum_insert_threshold, "1000", -1, 2147483647),
-    INT("autovacuum_analyze_threshold", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Changed rows before an analyze.", &autovacuum_analyze_threshold, "50", 0, 2147483647),
-    REAL("autovacuum_vacuum_scale_factor", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Dead rows before a vacuum as a fraction of the table.", &autovacuum_vacuum_scale, "0.2", 0, 100),
-    REAL("autovacuum_vacuum_insert_scale_factor", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Inserted rows before a vacuum as a fraction of the table.", &autovacuum_insert_scale, "0.2", 0, 100),
-    REAL("autovacuum_analyze_scale_factor", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Changed rows before an analyze as a fraction of the table.", &autovacuum_analyze_scale, "0.1", 0, 100),
-    INT("autovacuum_freeze_max_age", CONTEXT_POSTMASTER, UNIT_NONE, AUTOVACUUM, "Kept for compatibility: transaction ids do not wrap around.", &autovacuum_freeze_max_age, "200000000", 100000, 2000000000),
-    INT("autovacuum_multixact_freeze_max_age", CONTEXT_POSTMASTER, UNIT_NONE, AUTOVACUUM, "Kept for compatibility: multixact ids do not wrap around.", &autovacuum_multixact_freeze_max_age, "400000000", 10000, 2000000000),
-    REAL("autovacuum_vacuum_cost_delay", CONTEXT_SIGHUP, UNIT_MS, AUTOVACUUM, "Vacuum cost delay of autovacuum.", &autovacuum_cost_delay, "2", -1, 100),
-    INT("autovacuum_vacuum_cost_limit", CONTEXT_SIGHUP, UNIT_NONE, AUTOVACUUM, "Vacuum cost limit of autovacuum.", &autovacuum_cost_limit, "-1", -1, 10000),
-    INT("log_autovacuum_min_duration", CONTEXT_SIGHUP, UNIT_MS, WHAT, "Logs what autovacuum does if it takes this long.", &log_autovacuum_ms, "10min", -1, 2147483647),
 };
 
 void

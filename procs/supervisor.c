@@ -249,6 +249,23 @@ start_due(void)
     }
 }
 
+/* Only the launcher's word counts, and only while there is work to be done. Its slots bound the number of
+ * workers; this is the postmaster's own bound. */
+void
+supervisor_asked(pid_t pid)
+{
+    const KindRow *row = kind_row(PROC_AUTOVAC_WORKER);
+    int workers = 0;
+    bool launcher = false;
+
+    for (int i = 0; i < child_count; i++) {
+        workers += children[i].row == row;
+        launcher |= children[i].pid == pid && children[i].row->kind == PROC_AUTOVAC_LAUNCHER;
+    }
+    if (launcher && state == SUP_RUN && stop_mode == STOP_NOT && workers < autovacuum_max_workers)
+        start_helper(row);
+}
+
 static void
 refill_spares(void)
 {
@@ -473,7 +490,7 @@ supervisor_child_exited(pid_t pid, int status)
         begin_crash();
         restart_after();
     } else {
-        if (c.role == ROLE_HELPER && WEXITSTATUS(status) != 0)
+        if (c.role == ROLE_HELPER && c.row->start == START_RUN && WEXITSTATUS(status) != 0)
             log_exit(&c, status);
         if (state == SUP_STOPPING)
             advance_stop();

@@ -100,6 +100,8 @@ add_backend(FnRows *rows, const ProcSlot *s, uint32_t pid)
         }
         ROW_SET(18, bool_datum(false));
     }
+    if (kind == PROC_AUTOVAC_WORKER)
+        ROW_TEXT(4, state_name(atomic_load_explicit(&s->state, memory_order_relaxed)));
     ROW_TEXT(5, proc_read_activity(s, activity) ? activity : "");
     uint32_t event = atomic_load_explicit(&s->wait_event, memory_order_relaxed);
     if (event) {

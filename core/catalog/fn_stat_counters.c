@@ -6,6 +6,7 @@
 #include "core/catalog/fn_util.h"
 #include "core/stats/stats.h"
 #include "core/types/numeric.h"
+#include "walmgr/walmgr.h"
 
 typedef struct Field {
     Oid fn;
@@ -227,7 +228,7 @@ fnc_stat_reset_shared(FnCtx *c, const Datum *args, bool *isnull)
 
     require_superuser(c);
     if (strcmp(what, "archiver") == 0)
-        stats_reset_fixed(STATS_RESET_ARCHIVER);
+        wal_archive_stats_reset();
     else if (strcmp(what, "bgwriter") == 0)
         stats_reset_fixed(STATS_RESET_BGWRITER);
     else if (strcmp(what, "wal") == 0)

@@ -378,6 +378,14 @@ nsp_temp_name(char *out, size_t n, const char *prefix)
     snprintf(out, n, "%s_%u", prefix, proc_self ? proc_self->index + 1 : 1);
 }
 
+/* For autovacuum, which drops what a session that is gone has left. */
+static void
+show_temp_nsp(void)
+{
+    if (proc_self) /* relaxed: see temp_owner_lives in core/sql/command/autovacuum.c */
+        atomic_store_explicit(&proc_self->temp_nsp, temp_nsp, memory_order_relaxed);
+}
+
 /* The schema may be there from an earlier owner of the slot: what that one left is dropped. */
 Oid
 nsp_temp(void)
@@ -406,6 +414,7 @@ nsp_temp(void)
     txn_command_increment();
     temp_nsp = nsp;
     temp_toast_nsp = toast;
+    show_temp_nsp();
     temp_made_at = txn_nesting();
     path.valid = false;
     return nsp;
@@ -489,6 +498,7 @@ names_at_end(TxnEvent e, int nesting)
     } else if (e == TXN_ABORT || (e == TXN_SUB_ABORT && temp_made_at >= nesting)) {
         temp_made_at = 0;
         temp_nsp = temp_toast_nsp = 0;
+        show_temp_nsp();
         path.valid = false;
     }
 }
@@ -498,6 +508,7 @@ void
 names_reset(void)
 {
     temp_nsp = temp_toast_nsp = 0;
+    show_temp_nsp();
     temp_made_at = 0;
     path.valid = false;
 }

@@ -351,12 +351,26 @@ session_end(void)
     notify_end();
 }
 
+/* What the session made for itself goes with it. */
+static void
+drop_temporary(void)
+{
+    if (nsp_temp_if_any() == 0)
+        return;
+    xact_start_command();
+    snapshot_push_active(snapshot_latest());
+    catalog_drop_temp();
+    snapshot_pop_active();
+    xact_finish_command();
+}
+
 static void
 at_exit(void *arg)
 {
     (void)arg;
     interrupts_held++;
     session_end();
+    drop_temporary();
     session_stats_at_exit();
     lock_release_all(true);
 }
@@ -456,6 +470,26 @@ session_attach_standalone(const char *database)
     xact_start_command();
     snapshot_push_active(snapshot_latest());
     open_database(database, false);
+    snapshot_pop_active();
+    xact_finish_command();
+}
+
+void
+session_attach_worker(Oid database)
+{
+    message_arena = arena_create(arena_top(), "message");
+    set_hooks();
+    proc_on_exit(at_exit, NULL);
+    session_user_oid = current_user_oid = 10;
+    xact_start_command();
+    snapshot_push_active(snapshot_latest());
+    const CatRow *r = cat_get_by_oid(CAT_PG_DATABASE, database);
+    if (r == NULL)
+        RAISE_FATAL(SQLSTATE_UNDEFINED_DATABASE, "database %u does not exist", database);
+    snprintf(proc_self->database_name, NAME_BYTES, "%s", cat_name(message_arena, r, PG_DATABASE_DATNAME));
+    log_identity.database = proc_self->database_name;
+    open_database(proc_self->database_name, false);
+    apply_role_settings(database, 0, SOURCE_DATABASE);
     snapshot_pop_active();
     xact_finish_command();
 }

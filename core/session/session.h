@@ -15,6 +15,7 @@ void session_serve(int fd);
 /* `postgres --single`-like: statements from a string without a client; used by initdb. Raises. */
 void session_run_script(const char *script);
 void session_attach_standalone(const char *database);
+void session_attach_worker(Oid database); /* a process without a client: autovacuum. FATAL if the database is gone */
 /* Cancels what the session of that process and key is running (cancel.c). */
 void session_forward_cancel(uint32_t pid, uint32_t key);
 /* Interrupt service of backends: interrupts_process points here. */

@@ -118,6 +118,8 @@ clear_slot(ProcSlot *s)
     s->user_name[0] = s->database_name[0] = s->application_name[0] = s->client_addr[0] = '\0';
     s->client_port = 0;
     s->activity[0] = '\0';
+    atomic_store_explicit(&s->temp_nsp, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->progress_command, PROGRESS_NONE, memory_order_relaxed);
     /* local_xact goes on counting and lock_private is the lock manager's: both outlive the process */
 }
 

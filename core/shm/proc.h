@@ -92,6 +92,7 @@ typedef struct ProcSlot {
     int client_port;
     _Atomic uint32_t activity_seq;      /* seqlock around activity */
     char activity[PROC_ACTIVITY_BYTES];
+    _Atomic Oid temp_nsp;               /* the session's schema of temporary objects, 0 none */
     _Atomic uint32_t progress_command;  /* ProcProgressCommand */
     _Atomic Oid progress_rel;
     _Atomic int64_t progress[PROC_PROGRESS_PARAMS]; /* meaning by command, as PostgreSQL's views read them */

@@ -1,6 +1,7 @@
 /*
  * One call per process start: what core/sql registers with the layers below.
  */
+#include "core/sql/command/autovacuum.h"
 #include "core/sql/command/command.h"
 #include "core/sql/command/command_internal.h"
 #include "core/sql/deparse/deparse.h"
@@ -18,5 +19,6 @@ sql_register(void)
     exec_register();
     database_register_redo();
     unique_build_register();
+    autovacuum_settings_register();
     txn_on_event(command_transaction_event);
 }

@@ -443,6 +443,7 @@ txn_abort(void)
     storage_at_end(false);
     release_everything(false);
     stats_at_end(false);
+    proc_progress_end();
     interrupts_held--;
 }
 

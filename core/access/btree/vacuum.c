@@ -180,7 +180,7 @@ btree_vacuum(BtreeIndex *ix, BtreeIsDead is_dead, void *arg, uint64_t *removed, 
 
     v.ring = buf_ring_create(a, BUF_RING_VACUUM);
     for (block = leftmost_leaf(ix); block != BT_NONE; block = vacuum_leaf(&v, block))
-        CHECK_INTERRUPTS();
+        vacuum_pace_point();
     arena_destroy(a);
     count_io_end(count_index(ix), io);
     if (v.unlinked > 0) {

@@ -165,8 +165,25 @@ void heap_abort_speculative(HeapRel *rel, ItemPtr tid);
 
 /* ---- housekeeping ---- */
 void heap_prune_opportunistic(HeapRel *rel, Buf buf); /* when the page is full and something is dead */
-typedef struct VacuumStats { BlockNo pages, scanned, removed_pages, all_visible; uint64_t tuples_removed, tuples_live, tuples_dead_kept, index_entries_removed; uint64_t frozen; } VacuumStats;
-typedef struct VacuumOptions { bool freeze, truncate, verbose, index_cleanup; int cost_delay_ms; } VacuumOptions;
+#define VACUUM_INDEXES_MAX 64 /* whose figures are reported; all are vacuumed */
+typedef struct VacuumStats {
+    BlockNo pages /* before */, scanned, removed_pages, all_visible;
+    uint64_t tuples_removed, tuples_live, tuples_dead_kept, index_entries_removed, frozen;
+    uint64_t dead_lines; BlockNo dead_pages; /* what indexes had to be cleaned for */
+    uint64_t missed_dead; BlockNo missed_pages; /* somebody had the page pinned */
+    int index_scans;
+    Xid cutoff;     /* horizon_xid() at its start */
+    BlockNo index_pages[VACUUM_INDEXES_MAX]; bool index_done[VACUUM_INDEXES_MAX];
+} VacuumStats;
+typedef struct VacuumOptions { bool freeze, truncate, index_cleanup; int64_t freeze_after; /* ids as old as this minus 1 are frozen; 0: vacuum_freeze_min_age */ int work_mem_kb; /* 0: maintenance_work_mem */ } VacuumOptions;
+/* How fast vacuum and analyze go: at `limit` points of cost a pause of delay_ms (0: none). */
+typedef struct VacuumPace { double delay_ms; int limit; } VacuumPace;
+extern VacuumPace vacuum_pace;
+extern void (*vacuum_pace_refresh)(void); /* after each pause: autovacuum shares the limit between workers */
+extern int vacuum_cost_page_hit, vacuum_cost_page_miss, vacuum_cost_page_dirty, vacuum_cost_limit, vacuum_freeze_min_age;
+extern double vacuum_cost_delay_ms;
+void vacuum_pace_begin(double delay_ms, int limit);
+void vacuum_pace_point(void); /* serves interrupts; pauses if it is time */
 void heap_vacuum(HeapRel *rel, struct BtreeIndex **indexes, int nindexes, const VacuumOptions *o, VacuumStats *out);
 BlockNo heap_blocks(HeapRel *rel);
 /* Random sample of `want` live rows for ANALYZE (block sampling, then reservoir): returns rows kept. */

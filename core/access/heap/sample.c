@@ -95,12 +95,13 @@ heap_sample(Arena *a, HeapRel *rel, const Snapshot *snapshot, int want, Tuple **
     BufRing *ring = buf_ring_create(scratch, BUF_RING_VACUUM);
 
     s.rows = ARENA_ARRAY(a, Tuple, want > 0 ? want : 1);
+    proc_progress_set(1, target);
     for (BlockNo b = 0; b < blocks && chosen < target; b++) {
         if (uniform(&s) * (blocks - b) >= target - chosen)
             continue;
-        CHECK_INTERRUPTS();
+        vacuum_pace_point();
         sample_page(&s, rel, b, horizon, ring);
-        chosen++;
+        proc_progress_set(2, ++chosen);
     }
     arena_destroy(scratch);
     *out = s.rows;

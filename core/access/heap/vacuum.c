@@ -14,11 +14,12 @@
 #define SKIP_RUN                                                                                   \
     32u /* shorter runs of all-visible pages are read anyway: read-ahead works better */
 #define TRUNCATE_MIN 1000u   /* empty pages at the end worth an exclusive lock */
-#define FREEZE_AGE 50000000u /* ids older than this are frozen in passing */
-#define COST_LIMIT 200
-#define COST_PAGE 1
-#define COST_READ 2
-#define COST_DIRTY 20
+
+/* pg_stat_progress_vacuum: parameters and phases by PostgreSQL's numbers. */
+enum { PROGRESS_PHASE, PROGRESS_TOTAL, PROGRESS_SCANNED, PROGRESS_VACUUMED, PROGRESS_INDEX_ROUNDS, PROGRESS_MAX_DEAD, PROGRESS_DEAD };
+enum { PHASE_SCAN = 1, PHASE_INDEXES, PHASE_HEAP, PHASE_CLEANUP, PHASE_TRUNCATE, PHASE_FINAL };
+
+int vacuum_freeze_min_age = 50000000;
 
 typedef struct Vacuum {
     HeapRel *rel;
@@ -34,29 +35,7 @@ typedef struct Vacuum {
     size_t ndead, dead_cap, dead_max;
     BlockNo nonempty; /* one past the last page with anything in it */
     Buf vm;
-    uint64_t reads_seen, dirtied_seen;
-    int cost;
 } Vacuum;
-
-/* ---- pacing ---- */
-
-static void
-pace(Vacuum *v)
-{
-    CHECK_INTERRUPTS();
-    if (v->o->cost_delay_ms <= 0)
-        return;
-    v->cost += COST_PAGE + (int)(buf_stats.read - v->reads_seen) * COST_READ +
-               (int)(buf_stats.dirtied - v->dirtied_seen) * COST_DIRTY;
-    v->reads_seen = buf_stats.read;
-    v->dirtied_seen = buf_stats.dirtied;
-    if (v->cost < COST_LIMIT)
-        return;
-    v->cost = 0;
-    (void)latch_wait(WAIT_LATCH | WAIT_TIMEOUT, -1, v->o->cost_delay_ms, WAIT_CLASS_TIMEOUT);
-    if (proc_self)
-        latch_reset(&proc_self->latch);
-}
 
 /* ---- dead lines ---- */
 
@@ -93,7 +72,7 @@ dead_is(void *arg, ItemPtr tid)
 /* ---- what a page holds after pruning ---- */
 
 typedef struct PageView {
-    int live, kept, dead_lines, tuples;
+    int live, kept, missed, dead_lines, tuples;
     bool all_visible, all_frozen;
     int nfreeze;
     uint16_t freeze[HEAP_TUPLES_PER_PAGE_MAX];
@@ -194,6 +173,10 @@ page_view(Vacuum *v, Buf b, PageView *p)
             p->live++;
             p->all_visible = p->all_frozen = false;
             break;
+        case TUPLE_DEAD: /* only where the page could not be pruned */
+            p->missed++;
+            p->all_visible = p->all_frozen = false;
+            break;
         default:
             p->kept++;
             p->all_visible = p->all_frozen = false;
@@ -235,6 +218,8 @@ scan_unclean(Vacuum *v, Buf b)
         page_view(v, b, &p);
         v->out->tuples_live += (uint64_t)p.live;
         v->out->tuples_dead_kept += (uint64_t)p.kept;
+        v->out->missed_dead += (uint64_t)p.missed;
+        v->out->missed_pages += p.missed > 0;
         if (page_line_count(buf_page(b)) > 0)
             v->nonempty = buf_block(b) + 1;
     }
@@ -267,7 +252,10 @@ scan_page(Vacuum *v, BlockNo block, Buf b)
             vm_set(v->rel, block, b, v->vm, bits);
         v->out->all_visible++;
     }
-    if (p.tuples > 0 || p.dead_lines > 0)
+    v->out->dead_lines += (uint64_t)p.dead_lines;
+    v->out->dead_pages += p.dead_lines > 0;
+    /* Dead lines will be gone by the second pass; the end is looked at again before it is cut off. */
+    if (p.tuples > 0 || (p.dead_lines > 0 && !v->o->index_cleanup))
         v->nonempty = block + 1;
     room = page_room(page);
     buf_unlock(b);
@@ -305,7 +293,7 @@ first_pass(Vacuum *v, BlockNo end)
             v->nonempty = block;
             v->out->all_visible += skip;
         }
-        pace(v);
+        vacuum_pace_point();
         if (v->ndead + HEAP_TUPLES_PER_PAGE_MAX > v->dead_max)
             clean_indexes_and_lines(v);
         if ((block & 31) == 0)
@@ -313,6 +301,7 @@ first_pass(Vacuum *v, BlockNo end)
         vm_pin(v->rel, block, &v->vm);
         b = rbuf_read_mode(v->rel->locator, FORK_MAIN, block, BUF_NORMAL, v->ring);
         v->out->scanned++;
+        proc_progress_set(PROGRESS_SCANNED, block);
         if (buf_try_lock_cleanup(b)) {
             scan_page(v, block, b);
         } else if (v->o->freeze) {
@@ -376,24 +365,40 @@ clean_indexes_and_lines(Vacuum *v)
 {
     if (v->ndead == 0)
         return;
+    if (!v->o->index_cleanup) { /* the lines stay dead for another vacuum */
+        v->ndead = 0;
+        return;
+    }
+    proc_progress_set(PROGRESS_DEAD, (int64_t)v->ndead);
+    proc_progress_set(PROGRESS_PHASE, PHASE_INDEXES);
     for (int i = 0; i < v->nindexes; i++) {
         uint64_t removed = 0, entries;
         BlockNo pages;
 
         btree_vacuum(v->indexes[i], dead_is, v, &removed, &pages, &entries);
         v->out->index_entries_removed += removed;
+        if (i < VACUUM_INDEXES_MAX) {
+            v->out->index_done[i] = true;
+            v->out->index_pages[i] = pages;
+        }
     }
+    v->out->index_scans++;
+    proc_progress_set(PROGRESS_INDEX_ROUNDS, v->out->index_scans);
+    proc_progress_set(PROGRESS_PHASE, PHASE_HEAP);
     for (size_t i = 0; i < v->ndead;) {
         BlockNo block = (BlockNo)(v->dead[i] >> 16);
         size_t to = i;
 
         while (to < v->ndead && v->dead[to] >> 16 == block)
             to++;
-        pace(v);
+        vacuum_pace_point();
         second_pass_page(v, block, i, to);
+        proc_progress_set(PROGRESS_VACUUMED, block);
         i = to;
     }
     v->ndead = 0;
+    proc_progress_set(PROGRESS_DEAD, 0);
+    proc_progress_set(PROGRESS_PHASE, PHASE_SCAN);
 }
 
 /* ---- cutting off the end ---- */
@@ -406,6 +411,7 @@ used_end(Vacuum *v, BlockNo end, BlockNo floor)
         Buf b = rbuf_read_mode(v->rel->locator, FORK_MAIN, end - 1, BUF_NORMAL, v->ring);
         bool empty;
 
+        CHECK_INTERRUPTS(); /* others may wait for our lock: autovacuum is then cancelled */
         buf_lock(b, LW_SHARED);
         empty = page_is_new(buf_page(b)) || page_line_count(buf_page(b)) == 0;
         rbuf_release(b);
@@ -455,36 +461,32 @@ heap_vacuum(HeapRel *rel, struct BtreeIndex **indexes, int nindexes, const Vacuu
                 .vm = BUF_INVALID};
     BlockNo end = heap_blocks(rel), skipped;
     CountIo io = count_io_begin();
-    Xid next = xid_next();
+    Xid next = xid_next(), age = o->freeze_after > 0 ? (Xid)o->freeze_after - 1 : (Xid)vacuum_freeze_min_age;
 
     *out = (VacuumStats){.pages = end};
     v.arena = arena_create(txn_arena(), "vacuum");
     v.ring = buf_ring_create(v.arena, BUF_RING_VACUUM);
     v.horizon = horizon_lsn(rel->db == 0);
     v.horizon_xid = horizon_xid();
-    v.freeze_limit = o->freeze ? v.horizon_xid : next > FREEZE_AGE ? next - FREEZE_AGE : 0;
-    v.dead_max =
-        MAX((size_t)maintenance_work_mem_kb * 1024 / 8, (size_t)2 * HEAP_TUPLES_PER_PAGE_MAX);
-    v.reads_seen = buf_stats.read;
-    v.dirtied_seen = buf_stats.dirtied;
+    out->cutoff = v.horizon_xid;
+    v.freeze_limit = o->freeze ? v.horizon_xid : next > age ? next - age : 0;
+    v.dead_max = MAX((size_t)(o->work_mem_kb > 0 ? o->work_mem_kb : maintenance_work_mem_kb) * 1024 / 8,
+                     (size_t)2 * HEAP_TUPLES_PER_PAGE_MAX);
+    proc_progress_begin(PROGRESS_VACUUM, rel->oid);
+    proc_progress_set(PROGRESS_TOTAL, end);
+    proc_progress_set(PROGRESS_MAX_DEAD, (int64_t)v.dead_max);
+    proc_progress_set(PROGRESS_PHASE, PHASE_SCAN);
     skipped = first_pass(&v, end);
-    if (o->index_cleanup)
-        clean_indexes_and_lines(&v);
-    else
-        out->tuples_dead_kept += v.ndead;
+    proc_progress_set(PROGRESS_SCANNED, end);
+    clean_indexes_and_lines(&v);
     if (skipped > 0 && out->scanned > 0) /* the density found stands for the pages not read */
         out->tuples_live += (uint64_t)((double)out->tuples_live / out->scanned * skipped);
+    proc_progress_set(PROGRESS_PHASE, PHASE_TRUNCATE);
     cut_off(&v, end);
+    proc_progress_set(PROGRESS_PHASE, PHASE_FINAL);
     vm_release(&v.vm);
     fsm_vacuum(rel);
+    proc_progress_end();
     arena_destroy(v.arena);
     count_io_end(count_heap(rel), io);
-    if (o->verbose)
-        REPORT(LEVEL_INFO, SQLSTATE_SUCCESS,
-               err_message("table \"%s\": pages: %u removed, %u remain, %u scanned; tuples: %llu "
-                           "removed, %llu remain, %llu are dead but not yet removable",
-                           rel->name, out->removed_pages, end - out->removed_pages, out->scanned,
-                           (unsigned long long)out->tuples_removed,
-                           (unsigned long long)out->tuples_live,
-                           (unsigned long long)out->tuples_dead_kept));
 }

@@ -288,7 +288,7 @@ wanted(const List *columns, const char *name)
 }
 
 void
-stats_analyze(Arena *parent, RelDesc *rel, const List *columns, bool verbose)
+stats_analyze(Arena *parent, RelDesc *rel, const List *columns, bool verbose, bool autovacuum)
 {
     for (int i = 0; i < list_count(columns); i++)
         if (rel_attnum(rel, columns->items[i]) <= 0)
@@ -299,7 +299,10 @@ stats_analyze(Arena *parent, RelDesc *rel, const List *columns, bool verbose)
     Tuple *rows;
     double live = 0, dead = 0;
     int want = 300 * default_statistics_target;
+    proc_progress_begin(PROGRESS_ANALYZE, rel->oid);
+    proc_progress_set(0, 1); /* acquiring sample rows */
     int n = heap_sample(a, &rel->heap, snapshot_latest(), want, &rows, &live, &dead);
+    proc_progress_set(0, 3); /* computing statistics */
     Tuple **list = ARENA_ARRAY(a, Tuple *, n + 1);
     for (int i = 0; i < n; i++)
         list[i] = &rows[i];
@@ -314,12 +317,14 @@ stats_analyze(Arena *parent, RelDesc *rel, const List *columns, bool verbose)
             write_row(col, rel, att, &r);
         arena_destroy(col);
     }
+    proc_progress_set(0, 5); /* finalizing */
     txn_command_increment();
     rel_update_stats(rel->oid, live, (int)heap_blocks(&rel->heap), rel->relallvisible);
-    stats_report_analyze(&rel->heap.stats, rel->heap.db, rel->oid, (int64_t)live, (int64_t)dead, columns == NULL, false);
+    stats_report_analyze(&rel->heap.stats, rel->heap.db, rel->oid, (int64_t)live, (int64_t)dead, columns == NULL, autovacuum);
     if (verbose)
         REPORT(LEVEL_INFO, SQLSTATE_SUCCESS,
                err_message("\"%s\": scanned %u of %u pages, containing %.0f live rows and %.0f dead rows; %d rows in sample, %.0f estimated total rows", rel->name,
                            (unsigned)heap_blocks(&rel->heap), (unsigned)heap_blocks(&rel->heap), live, dead, n, live));
     arena_destroy(a);
+    proc_progress_end();
 }

@@ -8,6 +8,6 @@
 
 /* Samples rel and writes pg_statistic rows for its columns (columns: names, or NULL for all) and
  * pg_class's reltuples and relpages. The caller holds SHARE UPDATE EXCLUSIVE on rel. */
-void stats_analyze(Arena *a, RelDesc *rel, const List *columns, bool verbose);
+void stats_analyze(Arena *a, RelDesc *rel, const List *columns, bool verbose, bool autovacuum);
 
 #endif
