@@ -5,7 +5,8 @@
  * SIGUSR1; the worker that comes takes the entry and wakes the launcher. One worker is on its way at a
  * time; one that does not come is given up after a minute.
  *
- * A database without statistics has not been used since they began: there is nothing to do in it.
+ * A database without statistics has not been used since they began: there is nothing to do in it, unless its
+ * oldest ids hold back the commit log (that is also how template0 is visited).
  */
 #include "procs/autovac.h"
 
@@ -16,6 +17,7 @@
 #include "core/base/interrupt.h"
 #include "core/catalog/catalog.h"
 #include "core/shm/shm.h"
+#include "core/sql/command/autovacuum.h"
 #include "core/stats/stats.h"
 #include "procs/procs.h"
 
@@ -94,7 +96,8 @@ read_databases(void)
         Oid db = datum_oid(cat_val(r, PG_DATABASE_OID));
         StatsDbCounts counts;
 
-        if (datum_bool(cat_val(r, PG_DATABASE_DATALLOWCONN)) && stats_read_db(db, &counts))
+        if ((datum_bool(cat_val(r, PG_DATABASE_DATALLOWCONN)) && stats_read_db(db, &counts)) ||
+            autovacuum_is_overdue((uint32_t)cat_val(r, PG_DATABASE_DATFROZENXID)))
             due_of(db)->exists = true;
     }
     cat_scan_end(s);

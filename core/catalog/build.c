@@ -301,8 +301,8 @@ rel_insert_class_row(const NewRelation *x)
     CAT_SET(v, n, PG_CLASS_RELREPLIDENT, (Datum)(unsigned char)((x->kind == 'r' || x->kind == 'm') && x->nsp != NSP_PG_CATALOG ? 'd' : 'n'));
     CAT_SET(v, n, PG_CLASS_RELISPARTITION, bool_datum(false));
     CAT_SET(v, n, PG_CLASS_RELREWRITE, oid_datum(0));
-    CAT_SET(v, n, PG_CLASS_RELFROZENXID, (Datum)(table ? (uint32_t)(catalog_bootstrapping ? XID_FIRST_NORMAL : txn_xid()) : 0));
-    CAT_SET(v, n, PG_CLASS_RELMINMXID, (Datum)(table ? 1 : 0));
+    CAT_SET(v, n, PG_CLASS_RELFROZENXID, (Datum)(table ? (catalog_bootstrapping ? (uint32_t)XID_FIRST_NORMAL : xid_to_catalog(horizon_xid())) : 0));
+    CAT_SET(v, n, PG_CLASS_RELMINMXID, (Datum)(table ? catalog_bootstrapping ? 1 : multi_to_catalog(multi_safe_bound()) : 0));
     if (x->acl)
         CAT_SET(v, n, PG_CLASS_RELACL, x->acl);
     if (x->options)

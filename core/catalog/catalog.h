@@ -220,6 +220,9 @@ void sequence_discard(void);
 void advisory_unlock_all(void); /* of the session: DISCARD ALL, pg_advisory_unlock_all() */
 void rel_set_new_storage(Oid rel); /* TRUNCATE, rewrites: new relfilenode, indexes too; old dropped at commit */
 void rel_update_stats(Oid rel, double tuples, int pages, int allvisible); /* in place */
+/* After a round of vacuum: what all tables of the open database, then all databases, no longer need. In a transaction. */
+void catalog_update_frozen(void);
+void rel_update_frozen(Oid rel, Xid xid, MultiId multi); /* in place: no tuple holds lower ids that matter */
 Oid relation_rename(Oid rel, const char *name);
 /* For ALTER TABLE: a column row (late_rank: -1 created with the table, else n-th added later), checks as at
  * creation, the toast table once it is needed, type names that must not collide. */

@@ -195,8 +195,7 @@ static bool is_superuser_setting, integer_datetimes = true, standard_conforming_
     array_nulls = true, check_function_bodies = true, row_security = true, quote_all_identifiers, transform_null_equals, synchronize_seqscans = true;
 static int server_version_num, max_identifier_length = 63, max_function_args = 100, max_index_keys = 32, block_size = 8192, segment_size = 131072;
 static char *temp_tablespaces, *default_tablespace, *default_table_access_method, *default_toast_compression, *xmloption;
-static int vacuum_freeze_table_age,
-    vacuum_multixact_freeze_min_age, vacuum_multixact_freeze_table_age, vacuum_failsafe_age, vacuum_multixact_failsafe_age;
+static int vacuum_multixact_freeze_min_age, vacuum_multixact_freeze_table_age, vacuum_failsafe_age, vacuum_multixact_failsafe_age;
 static char *log_statement;
 
 static void
@@ -268,7 +267,6 @@ static const SettingDef defs[] = {
     STR_S("default_toast_compression", default_toast_compression, CONTEXT_USER, "lz4", "Client Connection Defaults / Statement Behavior", "Compression of large values.", 0),
     STR_S("xmloption", xmloption, CONTEXT_USER, "content", "Client Connection Defaults / Statement Behavior", "Accepted for compatibility.", 0),
     STR_S("log_statement", log_statement, CONTEXT_SUPERUSER, "none", "Reporting and Logging / What to Log", "Which statements are logged.", 0),
-    INT_S("vacuum_freeze_table_age", vacuum_freeze_table_age, CONTEXT_USER, UNIT_NONE, "150000000", 0, 2000000000, "Client Connection Defaults / Statement Behavior", "Age at which vacuum scans a whole table."),
     INT_S("vacuum_multixact_freeze_min_age", vacuum_multixact_freeze_min_age, CONTEXT_USER, UNIT_NONE, "5000000", 0, 1000000000, "Client Connection Defaults / Statement Behavior", "Accepted for compatibility: ids never wrap."),
     INT_S("vacuum_multixact_freeze_table_age", vacuum_multixact_freeze_table_age, CONTEXT_USER, UNIT_NONE, "150000000", 0, 2000000000, "Client Connection Defaults / Statement Behavior", "Accepted for compatibility: ids never wrap."),
     INT_S("vacuum_failsafe_age", vacuum_failsafe_age, CONTEXT_USER, UNIT_NONE, "1600000000", 0, 2100000000, "Client Connection Defaults / Statement Behavior", "Accepted for compatibility: ids never wrap."),

@@ -12,6 +12,12 @@
 
 Slru clog_slru = {"pg_xact", LWT_COMMIT_LOG, 8, STATS_SLRU_XACT, NULL, {0}};
 
+uint64_t
+clog_page_of(Xid xid)
+{
+    return xid / CLOG_PER_PAGE;
+}
+
 ClogStatus
 clog_get(Xid xid)
 {
@@ -19,6 +25,8 @@ clog_get(Xid xid)
     unsigned in = (unsigned)(xid % CLOG_PER_PAGE);
     ClogStatus st;
 
+    if (UNLIKELY(xid < xid_oldest()))
+        return CLOG_COMMITTED; /* a locker on a page all frozen: over (rule 12) */
     slru_open(&clog_slru, xid / CLOG_PER_PAGE, LW_SHARED, &h);
     st = (ClogStatus)((unsigned char)h.payload[in / CLOG_PER_BYTE] >> in % CLOG_PER_BYTE * 2 & 3);
     slru_close(&h);

@@ -167,6 +167,10 @@ multi_members(MultiId id, Arena *a, MultiMember **out)
     for (int k = 0; k < CACHE_SETS; k++)
         if (cache[k].id == id && id != 0)
             return members_out(a, cache[k].words, cache[k].n, out);
+    if (UNLIKELY(id < multi_oldest())) {
+        *out = NULL; /* only lockers, all over (rule 12) */
+        return 0;
+    }
     slru_open(&multi_offsets_slru, id / PER_PAGE, LW_SHARED, &h);
     head = load_u64(h.payload + id % PER_PAGE * 8);
     slru_close(&h);
@@ -187,6 +191,25 @@ multi_members(MultiId id, Arena *a, MultiMember **out)
     }
     cache_add(id, words, n);
     return members_out(a, words, n, out);
+}
+
+uint64_t
+multi_first_member(MultiId id)
+{
+    SlruHandle h;
+    uint64_t head;
+
+    slru_open(&multi_offsets_slru, id / PER_PAGE, LW_SHARED, &h);
+    head = load_u64(h.payload + id % PER_PAGE * 8);
+    slru_close(&h);
+    return head & XID_MASK_48;
+}
+
+void
+multi_truncate(MultiId first_kept, uint64_t first_kept_member)
+{
+    slru_truncate(&multi_offsets_slru, first_kept / PER_PAGE);
+    slru_truncate(&multi_members_slru, first_kept_member / PER_PAGE);
 }
 
 void

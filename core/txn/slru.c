@@ -482,14 +482,37 @@ slru_recover(Slru *s)
         raise_io_error();
 }
 
+/* Pages that go with their segment must not come back by a later flush. */
+static void
+drop_pages_below(Slru *s, uint64_t first_kept_page)
+{
+    for (int i = 0; i < s->banks * SLRU_BANK; i++) {
+        LwLock *lock = &s->shared->locks[i / SLRU_BANK].lock;
+        SlruSlot *sl = &s->shared->slots[i];
+
+        lw_acquire(lock, LW_EXCLUSIVE);
+        if (sl->page != PAGE_NONE && sl->page < first_kept_page && !sl->writing) {
+            sl->page = PAGE_NONE;
+            sl->dirty = false;
+        }
+        lw_release(lock);
+    }
+}
+
 void
 slru_truncate(Slru *s, uint64_t first_kept_page)
 {
-    DIR *d = opendir(s->dir);
+    DIR *d;
     struct dirent *e;
 
+    first_kept_page -= first_kept_page % SLRU_SEGMENT_PAGES;
+    if (first_kept_page == 0)
+        return;
+    d = opendir(s->dir);
     if (!d)
         return;
+    lw_acquire(&s->shared->io, LW_EXCLUSIVE); /* nobody is writing pages */
+    drop_pages_below(s, first_kept_page);
     s->counts[SLRU_TRUNCATES]++;
     while ((e = readdir(d)) != NULL) {
         char *end, path[MAX_PATH_BYTES];
@@ -502,6 +525,7 @@ slru_truncate(Slru *s, uint64_t first_kept_page)
         if (io_unlink(path) != 0)
             LOG("could not remove file \"%s\": %m", path);
     }
+    lw_release(&s->shared->io);
     closedir(d);
 }
 

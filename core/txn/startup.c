@@ -117,6 +117,7 @@ counters_from(const WalCheckpoint *c)
     t->next_multi = MAX(t->next_multi, MAX(c->next_multi, 1u));
     t->next_member = MAX(t->next_member, MAX(c->next_multi_offset, 1u));
     t->next_oid = c->next_oid;
+    truncate_recovered(c);
 }
 
 void
@@ -180,6 +181,8 @@ checkpoint_step(unsigned flags)
     slru_flush(&clog_slru);
     slru_flush(&multi_offsets_slru);
     slru_flush(&multi_members_slru);
+    if (atomic_load_explicit(&txn_shared->recovered, memory_order_acquire))
+        truncate_files();
     (void)stats_report(false, 0);
 }
 
@@ -194,8 +197,8 @@ checkpoint_fill(WalCheckpoint *c)
     c->next_multi_offset = t->next_member;
     lw_release(&t->multi_gen);
     oid_checkpoint_fill(c);
-    c->oldest_xid = XID_FIRST_NORMAL; /* the commit log is kept whole */
-    c->oldest_multi = 1;
+    c->oldest_xid = xid_oldest();
+    c->oldest_multi = multi_oldest();
     c->oldest_active_xid = atomic_load_explicit(&t->decided_xid, memory_order_relaxed);
 }
 
@@ -249,6 +252,7 @@ txn_register_redo(void)
     wal_register_rmgr(RMGR_TXN, &txn_ops);
     wal_register_rmgr(RMGR_SMGR, &smgr_ops);
     wal_register_rmgr(RMGR_MULTIXACT, &multi_ops);
+    truncate_register_redo();
     wal_redo_record_hook = redo_saw_record;
     wal_redo_checkpoint_hook = redo_saw_checkpoint;
     wal_redo_next_oid_hook = redo_saw_oid;

@@ -90,6 +90,18 @@ Lsn horizon_lsn_cached(void);  /* a little old, nearly free: pruning in passing 
 /* The newest xid such that all below are decided and seen the same by every snapshot: freeze limit. */
 Xid horizon_xid(void);
 
+/* How far back (truncate.c, README rule 12): ids below are frozen everywhere. */
+Xid xid_oldest(void);
+MultiId multi_oldest(void);
+MultiId multi_next(void);
+MultiId multi_safe_bound(void);       /* below it no multixact is put on a tuple any more */
+void txn_raise_oldest(Xid xid, MultiId multi); /* logged and flushed; never lowers */
+/* pg_class.relfrozenxid and its kin: 32 bits, relative to the oldest. */
+uint32_t xid_to_catalog(Xid xid);
+Xid xid_from_catalog(uint32_t low);
+uint32_t multi_to_catalog(MultiId id);
+MultiId multi_from_catalog(uint32_t low);
+
 /* ---- the current transaction ---- */
 typedef enum TxnIsolation { ISO_READ_UNCOMMITTED, ISO_READ_COMMITTED, ISO_REPEATABLE_READ, ISO_SERIALIZABLE } TxnIsolation;
 extern int txn_isolation;        /* of the current transaction */

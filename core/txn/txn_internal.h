@@ -50,7 +50,10 @@ typedef struct TxnShared {
 
     CACHE_ALIGNED MultiId next_multi;   /* under multi_gen */
     uint64_t next_member;               /* under multi_gen */
-    _Atomic MultiId oldest_multi;
+    MultiId multi_safe, multi_sample;   /* under multi_gen: see multi_safe_bound */
+    Xid multi_sample_xid;
+    _Atomic MultiId oldest_multi;       /* both: truncate.c */
+    _Atomic Xid oldest_xid;
     _Atomic uint32_t recovered;         /* 1 once the state above stands */
 } TxnShared;
 extern TxnShared *txn_shared;
@@ -210,5 +213,13 @@ get_varint(const char **p, const char *end, uint64_t *v)
 }
 
 void txn_register_counters(void); /* counters.c */
+
+/* ---- truncate.c ---- */
+void truncate_recovered(const WalCheckpoint *c);
+void truncate_files(void);
+void truncate_register_redo(void);
+uint64_t clog_page_of(Xid xid);
+uint64_t multi_first_member(MultiId id); /* 0: not there yet */
+void multi_truncate(MultiId first_kept, uint64_t first_kept_member);
 
 #endif

@@ -92,6 +92,26 @@ echo "update load: $done_count updates of 5000 rows, $before bytes before, $afte
 # between two rounds of a second each version takes new space
 [ "$after" -lt $((before * 5)) ] || fail "dead space is not reused"
 
+# freezing: from relations to the database to the instance
+q "VACUUM FREEZE"
+until_is "SELECT max(age(relfrozenxid)) < 1000 FROM pg_class WHERE relkind IN ('r', 'm', 't')" "t"
+until_is "SELECT age(datfrozenxid) < 1000 FROM pg_database WHERE datname = current_database()" "t"
+[ "$(q "SELECT count(*), sum(b) - $sum FROM load")" = "5000|$done_count" ] || fail "freezing has changed rows"
+# AUTOVACUUM_LONG=1: old ids bring a worker to every database, also those without statistics or connections
+if [ "${AUTOVACUUM_LONG:-0}" = 1 ]; then
+    q "ALTER SYSTEM SET autovacuum_freeze_max_age = 100000"
+    sh -c "$SERVER_STOP fast"
+    sh -c "$DIFF_RESTART"
+    echo 'SELECT txid_current();' >"$PGDATA/burn.sql"
+    while [ "$(q "SELECT max(age(datfrozenxid)) < 120000 FROM pg_database")" = t ] && [ "$(q "SELECT txid_current() < 130000")" = t ]; do
+        PGOPTIONS='-c synchronous_commit=off' pgbench -n -M prepared -f "$PGDATA/burn.sql" -c 4 -t 10000 >/dev/null 2>&1
+    done
+    until_is "SELECT count(*) FROM pg_database WHERE age(datfrozenxid) > 100000" "0"
+    oldest=$("$PG_BIN/pg_controldata" "$PGDATA" | sed -n "s/^Latest checkpoint's oldestXID: *//p")
+    q "CHECKPOINT"
+    [ "$("$PG_BIN/pg_controldata" "$PGDATA" | sed -n "s/^Latest checkpoint's oldestXID: *//p")" -gt "$oldest" ] || fail "the commit log could not be cut"
+fi
+
 # switched off and on by reload
 q "ALTER SYSTEM SET autovacuum = off"
 q "SELECT pg_reload_conf()" >/dev/null

@@ -173,14 +173,15 @@ typedef struct VacuumStats {
     uint64_t missed_dead; BlockNo missed_pages; /* somebody had the page pinned */
     int index_scans;
     Xid cutoff;     /* horizon_xid() at its start */
+    Xid frozen_xid; MultiId min_multi; /* no tuple holds lower ones that matter; 0: not all pages were looked at */
     BlockNo index_pages[VACUUM_INDEXES_MAX]; bool index_done[VACUUM_INDEXES_MAX];
 } VacuumStats;
-typedef struct VacuumOptions { bool freeze, truncate, index_cleanup; int64_t freeze_after; /* ids as old as this minus 1 are frozen; 0: vacuum_freeze_min_age */ int work_mem_kb; /* 0: maintenance_work_mem */ } VacuumOptions;
+typedef struct VacuumOptions { bool freeze, truncate, index_cleanup; bool aggressive; /* skip only pages all frozen */ int64_t freeze_after; /* ids as old as this minus 1 are frozen; 0: vacuum_freeze_min_age */ int work_mem_kb; /* 0: maintenance_work_mem */ } VacuumOptions;
 /* How fast vacuum and analyze go: at `limit` points of cost a pause of delay_ms (0: none). */
 typedef struct VacuumPace { double delay_ms; int limit; } VacuumPace;
 extern VacuumPace vacuum_pace;
 extern void (*vacuum_pace_refresh)(void); /* after each pause: autovacuum shares the limit between workers */
-extern int vacuum_cost_page_hit, vacuum_cost_page_miss, vacuum_cost_page_dirty, vacuum_cost_limit, vacuum_freeze_min_age;
+extern int vacuum_cost_page_hit, vacuum_cost_page_miss, vacuum_cost_page_dirty, vacuum_cost_limit, vacuum_freeze_min_age, vacuum_freeze_table_age;
 extern double vacuum_cost_delay_ms;
 void vacuum_pace_begin(double delay_ms, int limit);
 void vacuum_pace_point(void); /* serves interrupts; pauses if it is time */

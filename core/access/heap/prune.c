@@ -42,8 +42,11 @@ static void
 prune_orphan(PruneState *p, OffsetNo off)
 {
     const char *t = page_item(p->page, page_line(p->page, off));
+    uint16_t flags = tuple_flags(t);
+    /* What a transaction updated of its own and rolled back leads to nothing that lives. */
+    bool undone = (flags & HEAP_XMIN_FROZEN) == HEAP_XMIN_ABORTED;
 
-    if (p->state[off] == TUPLE_DEAD && !(tuple_flags(t) & HEAP_HOT_UPDATED))
+    if (p->state[off] == TUPLE_DEAD && (undone || !(flags & HEAP_HOT_UPDATED)))
         make_unused(p, off);
     else if (p->state[off] == TUPLE_DEAD || p->state[off] == TUPLE_RECENTLY_DEAD ||
              p->state[off] == TUPLE_DELETE_IN_PROGRESS)

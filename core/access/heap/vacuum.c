@@ -19,7 +19,7 @@
 enum { PROGRESS_PHASE, PROGRESS_TOTAL, PROGRESS_SCANNED, PROGRESS_VACUUMED, PROGRESS_INDEX_ROUNDS, PROGRESS_MAX_DEAD, PROGRESS_DEAD };
 enum { PHASE_SCAN = 1, PHASE_INDEXES, PHASE_HEAP, PHASE_CLEANUP, PHASE_TRUNCATE, PHASE_FINAL };
 
-int vacuum_freeze_min_age = 50000000;
+int vacuum_freeze_min_age = 50000000, vacuum_freeze_table_age = 150000000;
 
 typedef struct Vacuum {
     HeapRel *rel;
@@ -27,12 +27,15 @@ typedef struct Vacuum {
     int nindexes;
     const VacuumOptions *o;
     VacuumStats *out;
-    Arena *arena;
+    Arena *arena, *scratch;
     BufRing *ring;
     Lsn horizon;
     Xid horizon_xid, freeze_limit;
     uint64_t *dead; /* block << 16 | line, ascending */
     size_t ndead, dead_cap, dead_max;
+    Xid min_xid;      /* of what pages still hold: frozen_xid */
+    MultiId min_multi;
+    bool skipped_unfrozen;
     BlockNo nonempty; /* one past the last page with anything in it */
     Buf vm;
 } Vacuum;
@@ -104,7 +107,8 @@ xmax_is_void(char *t)
 
     if (flags & HEAP_XMAX_INVALID)
         return true;
-    if (!(flags & HEAP_XMAX_LOCK_ONLY))
+    /* The tuple lives: an updater in a multixact has been rolled back. */
+    if (!(flags & (HEAP_XMAX_LOCK_ONLY | HEAP_XMAX_MULTI)))
         return false;
     if (!(flags & HEAP_XMAX_MULTI))
         return xid_over(tuple_xmax(t));
@@ -205,6 +209,40 @@ page_freeze(Vacuum *v, Buf b, const PageView *p)
     v->out->frozen += (uint64_t)p->nfreeze;
 }
 
+/*
+ * The lowest ids the page still holds, after freezing. Every xmax counts, even one marked invalid: the mark
+ * is a hint and may be lost with the page.
+ */
+static void
+note_ids(Vacuum *v, Buf b)
+{
+    char *page = buf_page(b);
+
+    for (int i = 1; i <= page_line_count(page); i++) {
+        LinePtr lp = page_line(page, (OffsetNo)i);
+        const char *t;
+        MultiMember *m;
+        int n;
+
+        if (LINE_STATE(lp) != LINE_NORMAL)
+            continue;
+        t = page_item(page, lp);
+        if (!tuple_is_frozen(tuple_flags(t)) && xid_is_normal(tuple_xmin(t)))
+            v->min_xid = MIN(v->min_xid, tuple_xmin(t));
+        if (tuple_xmax(t) == XID_INVALID)
+            continue;
+        if (!(tuple_flags(t) & HEAP_XMAX_MULTI)) {
+            v->min_xid = MIN(v->min_xid, tuple_xmax(t));
+            continue;
+        }
+        v->min_multi = MIN(v->min_multi, tuple_xmax(t));
+        n = multi_members(tuple_xmax(t), v->scratch, &m);
+        for (int k = 0; k < n; k++)
+            v->min_xid = MIN(v->min_xid, m[k].xid);
+        arena_reset(v->scratch);
+    }
+}
+
 /* ---- first pass ---- */
 
 /* Somebody else has the page pinned: no bytes may move, but it is counted. */
@@ -220,6 +258,7 @@ scan_unclean(Vacuum *v, Buf b)
         v->out->tuples_dead_kept += (uint64_t)p.kept;
         v->out->missed_dead += (uint64_t)p.missed;
         v->out->missed_pages += p.missed > 0;
+        note_ids(v, b);
         if (page_line_count(buf_page(b)) > 0)
             v->nonempty = buf_block(b) + 1;
     }
@@ -242,8 +281,9 @@ scan_page(Vacuum *v, BlockNo block, Buf b)
     v->out->tuples_removed += (uint64_t)heap_prune_page(v->rel, b, v->horizon, v->nindexes == 0, &dead_lines);
     page_view(v, b, &p);
     v->out->tuples_live += (uint64_t)p.live;
-    v->out->tuples_dead_kept += (uint64_t)p.kept;
+    v->out->tuples_dead_kept += (uint64_t)(p.kept + p.missed);
     page_freeze(v, b, &p);
+    note_ids(v, b);
     if (p.all_visible) {
         unsigned bits = VM_VISIBLE | (p.all_frozen ? VM_FROZEN : 0);
 
@@ -265,14 +305,21 @@ scan_page(Vacuum *v, BlockNo block, Buf b)
 
 /* How many pages from block on need not be looked at. */
 static BlockNo
-skippable(Vacuum *v, BlockNo block, BlockNo end)
+skippable(Vacuum *v, BlockNo block, BlockNo end, bool *all_frozen)
 {
     BlockNo n = 0;
-    unsigned want = v->o->freeze ? VM_VISIBLE | VM_FROZEN : VM_VISIBLE;
+    unsigned want = v->o->freeze || v->o->aggressive ? VM_VISIBLE | VM_FROZEN : VM_VISIBLE;
 
+    *all_frozen = true;
     /* The last page is always read: whether the end can be cut off depends on it. */
-    while (block + n + 1 < end && (vm_bits(v->rel, block + n, &v->vm) & want) == want)
+    while (block + n + 1 < end) {
+        unsigned bits = vm_bits(v->rel, block + n, &v->vm);
+
+        if ((bits & want) != want)
+            break;
+        *all_frozen &= (bits & VM_FROZEN) != 0;
         n++;
+    }
     return n;
 }
 
@@ -284,11 +331,13 @@ first_pass(Vacuum *v, BlockNo end)
     BlockNo skipped = 0;
 
     for (BlockNo block = 0; block < end; block++) {
-        BlockNo skip = skippable(v, block, end);
+        bool all_frozen;
+        BlockNo skip = skippable(v, block, end, &all_frozen);
         Buf b;
 
         if (skip >= SKIP_RUN || (skip > 0 && end <= SKIP_RUN)) {
             skipped += skip;
+            v->skipped_unfrozen |= !all_frozen;
             block += skip;
             v->nonempty = block;
             v->out->all_visible += skip;
@@ -304,7 +353,7 @@ first_pass(Vacuum *v, BlockNo end)
         proc_progress_set(PROGRESS_SCANNED, block);
         if (buf_try_lock_cleanup(b)) {
             scan_page(v, block, b);
-        } else if (v->o->freeze) {
+        } else if (v->o->freeze || v->o->aggressive) {
             buf_lock_cleanup(b);
             scan_page(v, block, b);
         } else {
@@ -465,10 +514,12 @@ heap_vacuum(HeapRel *rel, struct BtreeIndex **indexes, int nindexes, const Vacuu
 
     *out = (VacuumStats){.pages = end};
     v.arena = arena_create(txn_arena(), "vacuum");
+    v.scratch = arena_create(v.arena, "members");
     v.ring = buf_ring_create(v.arena, BUF_RING_VACUUM);
     v.horizon = horizon_lsn(rel->db == 0);
     v.horizon_xid = horizon_xid();
-    out->cutoff = v.horizon_xid;
+    out->cutoff = v.min_xid = v.horizon_xid;
+    v.min_multi = multi_safe_bound();
     v.freeze_limit = o->freeze ? v.horizon_xid : next > age ? next - age : 0;
     v.dead_max = MAX((size_t)(o->work_mem_kb > 0 ? o->work_mem_kb : maintenance_work_mem_kb) * 1024 / 8,
                      (size_t)2 * HEAP_TUPLES_PER_PAGE_MAX);
@@ -481,6 +532,10 @@ heap_vacuum(HeapRel *rel, struct BtreeIndex **indexes, int nindexes, const Vacuu
     clean_indexes_and_lines(&v);
     if (skipped > 0 && out->scanned > 0) /* the density found stands for the pages not read */
         out->tuples_live += (uint64_t)((double)out->tuples_live / out->scanned * skipped);
+    if (!v.skipped_unfrozen) {
+        out->frozen_xid = v.min_xid;
+        out->min_multi = v.min_multi;
+    }
     proc_progress_set(PROGRESS_PHASE, PHASE_TRUNCATE);
     cut_off(&v, end);
     proc_progress_set(PROGRESS_PHASE, PHASE_FINAL);

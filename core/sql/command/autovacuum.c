@@ -4,7 +4,8 @@
  * A table is vacuumed when more of its rows are dead, or have been inserted since the last vacuum, than
  * threshold + factor * rows; analyzed when more have changed since the last analyze. Rows are
  * pg_class.reltuples, counts are core/stats'; thresholds are settings or storage parameters. Ids have 64
- * bits: there is no wraparound to prevent, so nothing is vacuumed by force.
+ * bits: there is no wraparound to prevent. But a table whose oldest ids are autovacuum_freeze_max_age old is
+ * frozen whatever its counts and parameters say, so that the commit log does not grow without bound.
  */
 #include "core/sql/command/autovacuum.h"
 
@@ -94,6 +95,12 @@ options_of(Arena *a, const CatRow *class_row)
 
 /* ---- which tables ---- */
 
+bool
+autovacuum_is_overdue(uint32_t frozen_xid)
+{
+    return xid_next() - xid_from_catalog(frozen_xid) > (Xid)freeze_max_age;
+}
+
 /* toast: its options are the owner's. False: nothing to do. */
 static bool
 judge(const CatRow *row, const Options *o, bool toast, AutovacTable *t)
@@ -103,13 +110,18 @@ judge(const CatRow *row, const Options *o, bool toast, AutovacTable *t)
     double rows = MAX((double)datum_float4(cat_val(row, PG_CLASS_RELTUPLES)), 0.0);
     StatsRelCounts c;
 
-    if (!o->enabled || !stats_read_rel(shared ? 0 : catalog_database, oid, &c))
-        return false; /* never used since statistics began */
+    bool overdue = autovacuum_is_overdue((uint32_t)cat_val(row, PG_CLASS_RELFROZENXID));
+    bool counted = stats_read_rel(shared ? 0 : catalog_database, oid, &c); /* else not used since statistics began */
+
+    if (!overdue && (!o->enabled || !counted))
+        return false;
     *t = (AutovacTable){.rel = oid, .shared = shared, .own_pace = o->own_pace, .cost_delay_ms = o->cost_delay_ms,
                         .cost_limit = o->cost_limit, .log_min_ms = o->log_min_ms, .freeze_min_age = o->freeze_min_age};
     t->vacuum = (double)c.dead > o->vacuum_threshold + o->vacuum_scale * rows ||
                 (o->insert_threshold >= 0 && (double)c.inserted_since_vacuum > o->insert_threshold + o->insert_scale * rows);
-    t->analyze = !toast && oid != CAT_PG_STATISTIC && (double)c.changed > o->analyze_threshold + o->analyze_scale * rows;
+    t->freeze = overdue;
+    t->vacuum |= overdue;
+    t->analyze = o->enabled && !toast && oid != CAT_PG_STATISTIC && (double)c.changed > o->analyze_threshold + o->analyze_scale * rows;
     return t->vacuum || t->analyze;
 }
 
@@ -205,7 +217,7 @@ static void
 work_on(Arena *a, const AutovacTable *t, const char *name)
 {
     CommandContext c = {.arena = a, .text = "", .top_level = true};
-    VacuumJob j = {.vacuum = t->vacuum, .analyze = t->analyze, .truncate = true, .index_cleanup = true, .skip_locked = true,
+    VacuumJob j = {.vacuum = t->vacuum, .analyze = t->analyze, .freeze = t->freeze, .truncate = true, .index_cleanup = true, .skip_locked = true,
                    .autovacuum = true, .no_toast = true, .log_min_ms = t->log_min_ms, .work_mem_kb = autovacuum_work_mem_kb,
                    .freeze_min_age = t->freeze_min_age};
     const char *short_name = strchr(name, '.') + 1;
@@ -331,6 +343,9 @@ autovacuum_database(const AutovacHooks *h)
         arena_reset(one);
     }
     sweep_statistics(one);
+    txn_begin();
+    catalog_update_frozen();
+    txn_commit();
     arena_destroy(a);
 }
 
@@ -347,7 +362,7 @@ static const SettingDef defs[] = {
     REAL("autovacuum_vacuum_scale_factor", &vacuum_scale, "0.2", 0, 100, UNIT_NONE, "Dead rows before a vacuum as a fraction of the table."),
     REAL("autovacuum_vacuum_insert_scale_factor", &insert_scale, "0.2", 0, 100, UNIT_NONE, "Inserted rows before a vacuum as a fraction of the table."),
     REAL("autovacuum_analyze_scale_factor", &analyze_scale, "0.1", 0, 100, UNIT_NONE, "Changed rows before an analyze as a fraction of the table."),
-    INT("autovacuum_freeze_max_age", &freeze_max_age, "200000000", 100000, 2000000000, UNIT_NONE, CONTEXT_POSTMASTER, "Kept for compatibility: transaction ids do not wrap around."),
+    INT("autovacuum_freeze_max_age", &freeze_max_age, "200000000", 100000, 2000000000, UNIT_NONE, CONTEXT_POSTMASTER, "Age in transactions at which a table is frozen, so that the commit log can be cut."),
     INT("autovacuum_multixact_freeze_max_age", &multixact_freeze_max_age, "400000000", 10000, 2000000000, UNIT_NONE, CONTEXT_POSTMASTER, "Kept for compatibility: multixact ids do not wrap around."),
     REAL("autovacuum_vacuum_cost_delay", &autovacuum_cost_delay_ms, "2", -1, 100, UNIT_MS, "Vacuum cost delay of autovacuum."),
     INT("autovacuum_vacuum_cost_limit", &autovacuum_cost_limit, "-1", -1, 10000, UNIT_NONE, CONTEXT_SIGHUP, "Vacuum cost limit of autovacuum, shared by its workers."),

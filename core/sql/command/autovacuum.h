@@ -11,6 +11,7 @@ typedef struct AutovacTable {
     Oid rel;
     bool shared;
     bool vacuum, analyze;
+    bool freeze;        /* its oldest ids keep the commit log from being cut */
     bool own_pace;      /* the table says how fast: no share in the balance between workers */
     double cost_delay_ms;
     int cost_limit;
@@ -27,6 +28,8 @@ extern double autovacuum_cost_delay_ms; /* -1: vacuum_cost_delay */
 extern int autovacuum_cost_limit;       /* -1: vacuum_cost_limit */
 
 void autovacuum_settings_register(void);
+/* Does the database (a row of pg_database) hold back the commit log? Then it is visited, whatever else. */
+bool autovacuum_is_overdue(uint32_t frozen_xid);
 /* One round through the open database, each table in a transaction of its own. An error of one table is
  * logged and the next one comes. */
 void autovacuum_database(const AutovacHooks *h);

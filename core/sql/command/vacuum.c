@@ -93,4 +93,8 @@ cmd_vacuum(CommandContext *c, const PgQuery__VacuumStmt *s)
     }
     if (own_transactions)
         next_transaction();
+    if (j.vacuum) {
+        catalog_update_frozen();
+        next_transaction();
+    }
 }

@@ -47,7 +47,12 @@ vacuum_heap(Arena *a, RelDesc *r, const VacuumJob *j)
                        .index_cleanup = j->index_cleanup && !option_says_no(r, "vacuum_index_cleanup"),
                        .freeze_after = j->freeze_min_age + 1,
                        .work_mem_kb = j->work_mem_kb};
+    const CatRow *class_row = cat_get_by_oid(CAT_PG_CLASS, r->oid);
+    if (class_row && !o.freeze)
+        o.aggressive = xid_next() - xid_from_catalog((uint32_t)cat_val(class_row, PG_CLASS_RELFROZENXID)) > (Xid)vacuum_freeze_table_age;
     heap_vacuum(&r->heap, ix, n, &o, st);
+    if (st->frozen_xid)
+        rel_update_frozen(r->oid, st->frozen_xid, st->min_multi);
     rel_update_stats(r->oid, (double)st->tuples_live, (int)(st->pages - st->removed_pages), (int)st->all_visible);
     stats_report_vacuum(r->heap.db, r->oid, (int64_t)st->tuples_live, (int64_t)(st->tuples_dead_kept + st->missed_dead), j->autovacuum);
     vacuum_report(a, r, j, st, names, n, &usage);
