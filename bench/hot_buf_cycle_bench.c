@@ -19,9 +19,8 @@ cycle(Bench *b)
     uint64_t rnd = 88172645463325252u, mask = (uint64_t)bench_arg(b) - 1;
     while (bench_next(b)) {
         Buf buf;
-        if (buf_read(pool_rel, FORK_MAIN, (BlockNo)(bench_random(&rnd) & mask), BUF_NORMAL, NULL, &buf) != ERR_OK)
+        if (buf_read_shared(pool_rel, FORK_MAIN, (BlockNo)(bench_random(&rnd) & mask), NULL, BUF_INVALID, &buf) != ERR_OK)
             abort();
-        buf_lock(buf, LW_SHARED);
         buf_release(buf);
     }
 }

@@ -34,6 +34,7 @@ pool_put(Buf b)
     if (!table_insert(tag_hash(&tag), b))
         abort();
     /* relaxed: nobody else is about */
+    version_close(&buf_frames[b]);
     atomic_store_explicit(&buf_frames[b].state, BUF_STATE_TAG_VALID | BUF_STATE_VALID, memory_order_relaxed);
 }
 

@@ -68,7 +68,8 @@ evict(Buf b)
     s = atomic_load_explicit(&f->state, memory_order_relaxed); /* validated below */
     while (state_pins(s) == 1 && !(s & (BUF_STATE_DIRTY | BUF_STATE_IO))) {
         /* acquire: pairs with the release of the last unpin */
-        if (atomic_compare_exchange_weak_explicit(&f->state, &s, 1, memory_order_acquire, memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&f->state, &s, s & ~BUF_STATE_FLAGS, memory_order_acquire, memory_order_relaxed)) {
+            version_open(f); /* under the partition lock: before the page can come back in another frame */
             table_delete(hash, b);
             done = true;
             break;
@@ -91,7 +92,7 @@ claim(Buf b)
     if (state_pins(s) != 0 || (s & BUF_STATE_IO))
         return ERR_BUSY;
     /* acquire: as in frame_pin_if */
-    if (!atomic_compare_exchange_strong_explicit(&f->state, &s, s + 1, memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&f->state, &s, s + BUF_ONE_PIN, memory_order_acquire, memory_order_relaxed))
         return ERR_BUSY;
     pins_add(b);
     ErrCode rc = ERR_OK;

@@ -26,7 +26,8 @@ drop_frame(Buf b, const BufTag *tag)
             gone = true;
         } else if (state_pins(s) == 0 && !(s & BUF_STATE_IO) &&
                    /* acquire: pairs with the release of the last unpin */
-                   atomic_compare_exchange_strong_explicit(&f->state, &s, 0, memory_order_acquire, memory_order_relaxed)) {
+                   atomic_compare_exchange_strong_explicit(&f->state, &s, s & ~BUF_STATE_FLAGS, memory_order_acquire, memory_order_relaxed)) {
+            version_open(f);
             table_delete(hash, b);
             buf_usage[b] = 0;
             gone = true;

@@ -7,37 +7,53 @@
 #include <stdatomic.h>
 
 #include "bufmgr/bufmgr.h"
+#include "core/base/probe.h"
+#include "lockmgr/lw_embed.h"
 
 /*
  * Frame state, one 64-bit word
- *   bits 0..17  pins        processes that pin the frame (one each), and lookups in passing
- *   bits 32..   BUF_STATE_* flags
- * The tag may change only between a compare-and-swap that finds pins == 1 (the evictor's own) and
- * clears TAG_VALID, and the fetch-or that sets TAG_VALID again. So who adds a pin and sees TAG_VALID
- * in the old value may read the tag, and it stays what it is until the pin is gone.
+ *   bits 0..15, 60..63  the content lock's (lockmgr/lw_embed.h)
+ *   bits 16..33         pins    processes that pin the frame (one each), and lookups in passing
+ *   bits 34..           BUF_STATE_* flags
+ * The tag may change only between a compare-and-swap that finds one pin (the evictor's own) and clears
+ * TAG_VALID, and the fetch-or that sets TAG_VALID again. So who adds a pin and sees TAG_VALID in the old
+ * value may read the tag, and it stays what it is until the pin is gone.
+ *
+ * Pins and the content lock share the word so that the common case, a page looked up to be read, costs one
+ * atomic operation before and one after.
  */
-#define BUF_STATE_PINS UINT64_C(0x3FFFF)
-#define BUF_STATE_TAG_VALID (UINT64_C(1) << 32)    /* in the table */
-#define BUF_STATE_VALID (UINT64_C(1) << 33)        /* the page's bytes are there */
-#define BUF_STATE_DIRTY (UINT64_C(1) << 34)
-#define BUF_STATE_JUST_DIRTIED (UINT64_C(1) << 35) /* since the running write took its copy */
-#define BUF_STATE_IO (UINT64_C(1) << 36)           /* one process reads or writes the page */
-#define BUF_STATE_IO_ERROR (UINT64_C(1) << 37)     /* the last attempt failed */
-#define BUF_STATE_IO_WAITERS (UINT64_C(1) << 38)   /* sleepers on io_wait, for the end of IO */
-#define BUF_STATE_CHECKPOINT (UINT64_C(1) << 39)   /* the running checkpoint must write it */
-#define BUF_STATE_PIN_WAITER (UINT64_C(1) << 40)   /* sleepers on io_wait, for pins == 1 */
-#define BUF_STATE_HINT (UINT64_C(1) << 41)         /* somebody sets hint bits under a shared lock */
-STATIC_ASSERT(MAX_PROCS_LIMIT * 4 < BUF_STATE_PINS);
-static inline uint32_t state_pins(uint64_t s) { return (uint32_t)(s & BUF_STATE_PINS); }
+#define BUF_ONE_PIN (UINT64_C(1) << LW_OWNER_SHIFT)
+#define BUF_PIN_BITS 18
+#define BUF_STATE_PINS (((UINT64_C(1) << BUF_PIN_BITS) - 1) << LW_OWNER_SHIFT)
+#define BUF_FLAG(i) (UINT64_C(1) << (LW_OWNER_SHIFT + BUF_PIN_BITS + (i)))
+#define BUF_STATE_TAG_VALID BUF_FLAG(0)    /* in the table */
+#define BUF_STATE_VALID BUF_FLAG(1)        /* the page's bytes are there */
+#define BUF_STATE_DIRTY BUF_FLAG(2)
+#define BUF_STATE_JUST_DIRTIED BUF_FLAG(3) /* since the running write took its copy */
+#define BUF_STATE_IO BUF_FLAG(4)           /* one process reads or writes the page */
+#define BUF_STATE_IO_ERROR BUF_FLAG(5)     /* the last attempt failed */
+#define BUF_STATE_IO_WAITERS BUF_FLAG(6)   /* sleepers on io_wait, for the end of IO */
+#define BUF_STATE_CHECKPOINT BUF_FLAG(7)   /* the running checkpoint must write it */
+#define BUF_STATE_PIN_WAITER BUF_FLAG(8)   /* sleepers on io_wait, for pins == 1 */
+#define BUF_STATE_HINT BUF_FLAG(9)         /* somebody sets hint bits under a shared lock */
+#define BUF_STATE_FLAGS (((UINT64_C(1) << 10) - 1) << (LW_OWNER_SHIFT + BUF_PIN_BITS))
+STATIC_ASSERT(BUF_PIN_BITS + 10 <= LW_OWNER_BITS);
+STATIC_ASSERT(MAX_PROCS_LIMIT * 4 < 1 << BUF_PIN_BITS);
+static inline uint32_t state_pins(uint64_t s) { return (uint32_t)((s & BUF_STATE_PINS) >> LW_OWNER_SHIFT); }
 
 typedef struct Frame {
-    CACHE_ALIGNED _Atomic uint64_t state;
-    LwLock content;
-    _Atomic uint64_t version; /* odd while locked exclusively; written by the holder only */
+    union {
+        LwLock content;
+        _Atomic uint64_t state; /* content.word */
+    };
+    /* Odd: locked exclusively, or no valid page here. Written by the exclusive holder, by who takes the frame
+     * from its page, and by who makes the page valid: never by two at a time. */
+    _Atomic uint64_t version;
     BufTag tag;               /* see above */
     WaitWord io_wait;         /* sequence: bumped when IO ends with sleepers, or pins fall to 1 */
-} Frame;
+} CACHE_ALIGNED Frame;
 STATIC_ASSERT(sizeof(Frame) == CACHE_LINE);
+STATIC_ASSERT(offsetof(Frame, state) == offsetof(Frame, content) + offsetof(LwLock, word));
 
 #define USAGE_MAX 5
 #define SWEEP_GROUP 64 /* frames per step of the clock hand */
@@ -118,7 +134,9 @@ void buf_frames_init(void *base);
 void buf_frames_attach(void *base); /* of the same size, initialised before */
 
 /* ---- buf_table.c ---- */
-/* Without a lock: a frame whose tag reads as *tag, -1 if none was seen (which proves nothing). */
+/* Without a lock: a frame whose tag reads as *tag, -1 if none was seen (which proves nothing).
+ * table_probe does not even look at the frame: one page in 10 000 it names is another one's. */
+Buf table_probe(uint64_t hash);
 Buf table_lookup(uint64_t hash, const BufTag *tag);
 /* Under the partition lock: exact. */
 bool table_insert(uint64_t hash, Buf frame); /* false: the partition is full */
@@ -167,9 +185,34 @@ static inline void
 frame_unpin_shared(Frame *f)
 {
     /* release: our reads and writes of the page come before an evictor's change of it */
-    uint64_t old = atomic_fetch_sub_explicit(&f->state, 1, memory_order_release);
+    uint64_t old = atomic_fetch_sub_explicit(&f->state, BUF_ONE_PIN, memory_order_release);
     if (UNLIKELY((old & BUF_STATE_PIN_WAITER) && state_pins(old) == 2))
         frame_unpin_wake(f);
+}
+/*
+ * The version is odd from before the first change of the page, or of the frame's tag, to after the last. The
+ * callers see to it that there is one of them at a time.
+ */
+static inline void
+version_open(Frame *f)
+{
+    /* relaxed: only we write it */
+    uint64_t v = atomic_load_explicit(&f->version, memory_order_relaxed);
+    /* Odd already: a holder before us ended in an error, and lw_release_all let go of the lock only. */
+    atomic_store_explicit(&f->version, v + 1 + (v & 1), memory_order_relaxed);
+    /* release fence: the odd version is visible before any change */
+    atomic_thread_fence(memory_order_release);
+}
+
+static inline void
+version_close(Frame *f)
+{
+    /* relaxed: odd if we opened it, and then only we write it; or left so by an error, and then all who hold
+     * the lock shared write the same even value */
+    uint64_t v = atomic_load_explicit(&f->version, memory_order_relaxed);
+
+    if (v & 1) /* release: all changes are visible before the even version */
+        atomic_store_explicit(&f->version, v + 1, memory_order_release);
 }
 /* Pins frame b if it holds *tag; *state_out: its state then. */
 bool frame_pin_if(Buf b, const BufTag *tag, bool bump_usage, uint64_t *state_out);

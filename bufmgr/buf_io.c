@@ -51,6 +51,9 @@ frame_io_end(Frame *f, uint64_t set, bool clear_dirty)
     /* relaxed: validated by the compare-and-swap */
     uint64_t s = atomic_load_explicit(&f->state, memory_order_relaxed), next;
 
+    /* A page that nobody has seen yet becomes readable, unless we hold it locked. */
+    if ((set & BUF_STATE_VALID) && !(s & LW_EXCL))
+        version_close(f);
     do {
         next = (s & ~(BUF_STATE_IO | BUF_STATE_IO_WAITERS | BUF_STATE_IO_ERROR)) | set;
         if (clear_dirty && !(s & BUF_STATE_JUST_DIRTIED))

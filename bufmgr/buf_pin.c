@@ -115,6 +115,17 @@ bump_usage(Buf b)
         buf_usage[b]++;
 }
 
+/* Gives back pins and lock (a shared count or the exclusive bit) in one step. */
+static inline void
+release_both(Frame *f, uint64_t pins, uint64_t lock)
+{
+    /* release: our accesses of the page come before those of the next holder or evictor */
+    uint64_t old = atomic_fetch_sub_explicit(&f->state, pins + lock, memory_order_release);
+    lw_dropped(&f->content, old, lock);
+    if (UNLIKELY((old & BUF_STATE_PIN_WAITER) && state_pins(old) == 2))
+        frame_unpin_wake(f);
+}
+
 bool
 frame_pin_if(Buf b, const BufTag *tag, bool bump, uint64_t *state_out)
 {
@@ -130,7 +141,7 @@ frame_pin_if(Buf b, const BufTag *tag, bool bump, uint64_t *state_out)
         return true;
     }
     /* acquire: tag and page are read after; pairs with the release in victim_install and frame_io_end */
-    uint64_t old = atomic_fetch_add_explicit(&f->state, 1, memory_order_acquire);
+    uint64_t old = atomic_fetch_add_explicit(&f->state, BUF_ONE_PIN, memory_order_acquire);
     if (UNLIKELY(!(old & BUF_STATE_TAG_VALID) || !tags_equal(&f->tag, tag))) {
         frame_unpin_shared(f);
         return false;
@@ -147,7 +158,7 @@ buf_read(RelLocator r, ForkNo f, BlockNo b, BufMode mode, BufRing *ring, Buf *ou
 {
     BufTag tag = tag_make(r, f, b);
     uint64_t hash = tag_hash(&tag), state;
-    Buf found = table_lookup(hash, &tag);
+    Buf found = table_probe(hash);
 
     if (LIKELY(found >= 0 && frame_pin_if(found, &tag, !ring || buf_usage[found] == 0, &state))) {
         if (LIKELY((state & BUF_STATE_VALID) && mode != BUF_ZERO_LOCK)) {
@@ -158,6 +169,15 @@ buf_read(RelLocator r, ForkNo f, BlockNo b, BufMode mode, BufRing *ring, Buf *ou
         buf_unpin(found); /* the slow path starts over */
     }
     return read_slow(&tag, hash, mode, ring, out);
+}
+
+/* The frame remembered for the page, if it still holds it by the look of it; else what the table says. */
+static inline Buf
+find_frame(const BufTag *tag, Buf hint)
+{
+    if (LIKELY((uint32_t)hint < buf_frame_count && tags_equal(&buf_frames[hint].tag, tag)))
+        return hint;
+    return table_probe(tag_hash(tag));
 }
 
 ErrCode
@@ -176,6 +196,57 @@ buf_read_hint(RelLocator r, ForkNo f, BlockNo b, Buf hint, Buf *out)
         buf_unpin(hint);
     }
     return buf_read(r, f, b, BUF_NORMAL, NULL, out);
+}
+
+/*
+ * Pin and shared content lock in one step: both are counts in the frame's state, and one addition raises them.
+ * False: the frame has another page, or none yet, or its lock cannot be had at once; nothing is held then.
+ */
+static inline bool
+pin_and_lock_shared(Buf b, const BufTag *tag, bool bump)
+{
+    Frame *f = &buf_frames[b];
+    const uint64_t wanted = BUF_STATE_TAG_VALID | BUF_STATE_VALID;
+
+    if (UNLIKELY(pins_find(b) != NULL)) {
+        uint64_t state;
+        if (!frame_pin_if(b, tag, bump, &state))
+            return false;
+        lw_acquire(&f->content, LW_SHARED);
+        return true;
+    }
+    lw_note_held(&f->content);
+    /* acquire: as in frame_pin_if and lw_acquire */
+    uint64_t old = atomic_fetch_add_explicit(&f->state, BUF_ONE_PIN + LW_ONE_SHARED, memory_order_acquire);
+    if (LIKELY((old & (wanted | LW_SHARED_BARRED)) == wanted && tags_equal(&f->tag, tag))) {
+        pins_add(b);
+        if (bump)
+            bump_usage(b);
+        return true;
+    }
+    release_both(f, BUF_ONE_PIN, LW_ONE_SHARED);
+    lw_forget_held(&f->content);
+    return false;
+}
+
+ErrCode
+buf_read_shared(RelLocator r, ForkNo f, BlockNo b, BufRing *ring, Buf hint, Buf *out)
+{
+    BufTag tag = tag_make(r, f, b);
+    Buf found = find_frame(&tag, hint);
+
+    if (LIKELY(found >= 0)) {
+        __builtin_prefetch(buf_page(found)); /* the header: whoever locks a page looks at it first */
+        if (LIKELY(pin_and_lock_shared(found, &tag, !ring || buf_usage[found] == 0))) {
+            buf_stats.hit++;
+            *out = found;
+            return ERR_OK;
+        }
+    }
+    ErrCode rc = buf_read(r, f, b, BUF_NORMAL, ring, out);
+    if (rc == ERR_OK)
+        buf_lock(*out, LW_SHARED);
+    return rc;
 }
 
 void
@@ -202,6 +273,25 @@ buf_unpin(Buf b)
     else
         pins_overflow_remove(b);
     frame_unpin_shared(&buf_frames[b]);
+}
+
+void
+buf_release(Buf b)
+{
+    Frame *f = &buf_frames[b];
+    uint64_t *own = pins_find(b);
+
+    if (UNLIKELY(!own || *own >> 32 != 1 || !in_own_words(own))) {
+        buf_unlock(b);
+        buf_unpin(b);
+        return;
+    }
+    version_close(f);
+    *own = 0; /* before: a process that dies in between must not be thought to have the pin still */
+    /* relaxed: as a holder we know the mode cannot change under us */
+    bool exclusive = atomic_load_explicit(&f->state, memory_order_relaxed) & LW_EXCL;
+    release_both(f, BUF_ONE_PIN, exclusive ? LW_EXCL : LW_ONE_SHARED);
+    lw_forget_held(&f->content);
 }
 
 void
@@ -262,18 +352,6 @@ buf_release_all_pins(void)
 
 /* ---- content locks ---- */
 
-/* The version is odd from before the first change to after the last. */
-static inline void
-version_open(Frame *f)
-{
-    /* relaxed: only the exclusive holder writes it */
-    uint64_t v = atomic_load_explicit(&f->version, memory_order_relaxed);
-    /* Odd already: a holder before us ended in an error, and lw_release_all let go of the lock only. */
-    atomic_store_explicit(&f->version, v + 1 + (v & 1), memory_order_relaxed);
-    /* release fence: the odd version is visible before any change of the page */
-    atomic_thread_fence(memory_order_release);
-}
-
 void
 buf_lock(Buf b, LwMode mode)
 {
@@ -302,12 +380,7 @@ void
 buf_unlock(Buf b)
 {
     Frame *f = &buf_frames[b];
-    /* relaxed: odd if we hold it exclusively, and then only we write it; or left so by an error, and then
-     * all who hold it shared write the same even value */
-    uint64_t v = atomic_load_explicit(&f->version, memory_order_relaxed);
-
-    if (v & 1) /* release: all changes are visible before the even version */
-        atomic_store_explicit(&f->version, v + 1, memory_order_release);
+    version_close(f);
     lw_release(&f->content);
 }
 
@@ -358,6 +431,38 @@ buf_lock_cleanup(Buf b)
         wait_word_sleep(&f->io_wait, seq, 1000 * 1000);
         proc_wait_end();
     }
+}
+
+/* ---- reading without lock or pin ---- */
+
+bool
+buf_peek_begin(RelLocator r, ForkNo fork, BlockNo b, Buf hint, BufPeek *out)
+{
+    BufTag tag = tag_make(r, fork, b);
+    Buf found = find_frame(&tag, hint);
+
+    if (UNLIKELY(found < 0))
+        return false;
+    Frame *f = &buf_frames[found];
+    /* acquire: tag and page are read after; pairs with the release in version_close. The tag changes only
+     * while the version is odd, so a tag that is not the page's is found out by buf_peek_valid at last. */
+    uint64_t v = atomic_load_explicit(&f->version, memory_order_acquire);
+    if (UNLIKELY((v & 1) || !tags_equal(&f->tag, &tag)))
+        return false;
+    bump_usage(found);
+    buf_stats.hit++;
+    out->buf = found;
+    out->version = v;
+    return true;
+}
+
+bool
+buf_peek_valid(const BufPeek *p)
+{
+    /* acquire fence: the page has been read before; pairs with the release fence in version_open */
+    atomic_thread_fence(memory_order_acquire);
+    /* relaxed: ordered by the fence */
+    return atomic_load_explicit(&buf_frames[p->buf].version, memory_order_relaxed) == p->version;
 }
 
 uint64_t

@@ -140,6 +140,8 @@ buf_frames_init(void *base)
         lw_init(&buf_shared->partitions[i].lock, LWT_BUFFER_MAPPING);
     for (uint32_t i = 0; i < buf_frame_count; i++)
         lw_init(&buf_frames[i].content, LWT_BUFFER_CONTENT);
+    for (uint32_t i = 0; i < buf_frame_count; i++) /* no page: not to be read. relaxed: published with the segment */
+        atomic_store_explicit(&buf_frames[i].version, 1, memory_order_relaxed);
     sweep_select();
 }
 

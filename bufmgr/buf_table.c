@@ -1,8 +1,9 @@
 /*
  * The buffer table: open addressing in buckets of one cache line.
  *
- * A lookup loads the bucket's ten 16-bit tags, compares them at once and follows the few that match
- * (one in 65536 by chance) to the frame, whose own tag decides. It takes no lock: the caller pins the
+ * A lookup loads the bucket's ten 16-bit tags, compares them at once and names the frame of the one that
+ * matches (a wrong one in 10 000 matches by chance): table_probe. The frame's own tag decides, compared after
+ * the pin, or before it by table_lookup, which follows every match. It takes no lock: the caller pins the
  * frame and compares its tag again, so a wrong frame is never used; and a page that is not found is
  * looked for again under the partition lock before it is inserted, so a lookup may miss what is being
  * written. The version only saves it from giving up on a bucket caught in the middle of a change.
@@ -67,6 +68,27 @@ match_tags(const Bucket *b, uint16_t tag)
     return mask;
 }
 #endif
+
+Buf
+table_probe(uint64_t hash)
+{
+    uint16_t tag16 = hash_tag16(hash);
+    uint32_t index = hash_bucket(hash);
+    uint32_t left = buf_bucket_count / buf_partition_count;
+
+    for (;;) {
+        const Bucket *b = &buf_buckets[index];
+        uint32_t m = match_tags(b, tag16);
+        if (LIKELY(m)) {
+            uint32_t frame = (uint32_t)b->frames[__builtin_ctz(m)];
+            return LIKELY(frame < buf_frame_count) ? (Buf)frame : BUF_INVALID; /* torn slots hold anything */
+        }
+        /* relaxed: a wrong answer costs a look under the lock */
+        if (LIKELY(overflow_of(atomic_load_explicit(&b->version, memory_order_relaxed)) == 0) || --left == 0)
+            return BUF_INVALID;
+        index = next_bucket(index);
+    }
+}
 
 Buf
 table_lookup(uint64_t hash, const BufTag *tag)

@@ -2,7 +2,7 @@
  * The buffer manager: 8 KiB frames shared by all processes.
  *
  * Access rules (cite as buf rule N):
- *  1. A page's bytes may be touched only while holding a pin.
+ *  1. A page's bytes may be touched only while holding a pin (or between buf_peek_begin and _valid).
  *  2. Reading tuples' headers and line pointers needs pin + content lock (shared). A tuple once found
  *     visible may be read with the pin alone, for as long as the pin is held.
  *  3. Adding a tuple or changing line pointers or tuple headers needs pin + exclusive content lock;
@@ -44,6 +44,9 @@ int buf_count(void);
 ErrCode buf_read(RelLocator r, ForkNo f, BlockNo b, BufMode mode, BufRing *ring, Buf *out) MUST_USE;
 /* As buf_read, trying frame `hint` first: the frame's own tag confirms or refutes. */
 ErrCode buf_read_hint(RelLocator r, ForkNo f, BlockNo b, Buf hint, Buf *out) MUST_USE;
+/* As buf_read_hint (BUF_INVALID: no hint) with buf_lock(LW_SHARED): on a hit one atomic operation does both.
+ * cost     with buf_release two atomic operations; bench/hot_buf_cycle_bench.c */
+ErrCode buf_read_shared(RelLocator r, ForkNo f, BlockNo b, BufRing *ring, Buf hint, Buf *out) MUST_USE;
 void buf_prefetch(RelLocator r, ForkNo f, BlockNo b, int n);
 /* Extends the fork by n zeroed pages (under the relation's extension lock taken inside); the first new
  * page is returned pinned and exclusively locked. *first: its number. Others are in the pool unpinned. */
@@ -60,7 +63,7 @@ bool buf_try_lock_cleanup(Buf b);   /* exclusive, only if this process's is the 
 /* Waits until it is. Two processes that pin the same page and both wait would wait for each other: only
  * one may, which callers ensure by a lock on the relation (vacuum's SHARE UPDATE EXCLUSIVE). */
 void buf_lock_cleanup(Buf b);
-static inline void buf_release(Buf b) { buf_unlock(b); buf_unpin(b); }
+void buf_release(Buf b);            /* unlocks and unpins, in one atomic operation if it is the last pin */
 void buf_mark_dirty(Buf b);         /* pin + exclusive lock */
 /* Hint bits: may skip. True: this process may set hint bits under the shared lock until buf_hint_end. */
 bool buf_hint_begin(Buf b);
@@ -86,6 +89,16 @@ void buf_release_all_pins(void); /* process exit and error cleanup of auxiliary 
 /* Optimistic read of a page: content version before and after; 0 = locked exclusively now. */
 uint64_t buf_version_begin(Buf b);
 bool buf_version_valid(Buf b, uint64_t version);
+
+/*
+ * Optimistic read of a page without pin or lock, no shared memory written: if the page is in the pool and not
+ * locked exclusively, begin returns true and the caller reads it, prepared to find anything in it, since the frame
+ * may be changed or given to another page meanwhile. What it has read counts only if valid then says so. (rule 1's
+ * one exception; the caller must do nothing with it that outlives a false answer.)
+ */
+typedef struct BufPeek { Buf buf; uint64_t version; } BufPeek;
+bool buf_peek_begin(RelLocator r, ForkNo f, BlockNo b, Buf hint, BufPeek *out);
+bool buf_peek_valid(const BufPeek *p);
 
 typedef struct BufStats { uint64_t hit, read, dirtied, written, read_us, write_us, local_hit, local_read; } BufStats;
 extern BufStats buf_stats; /* this process's */

@@ -226,6 +226,26 @@ rbuf_read_hint(RelLocator r, ForkNo f, BlockNo b, Buf hint)
 }
 
 Buf
+rbuf_read_shared(RelLocator r, ForkNo f, BlockNo b, Buf hint)
+{
+    Buf out;
+
+    pin_room();
+    RAISE_ON(buf_read_shared(r, f, b, NULL, hint, &out));
+    return pin_remember(out);
+}
+
+Buf
+rbuf_read_shared_ring(RelLocator r, ForkNo f, BlockNo b, BufRing *ring)
+{
+    Buf out;
+
+    pin_room();
+    RAISE_ON(buf_read_shared(r, f, b, ring, BUF_INVALID, &out));
+    return pin_remember(out);
+}
+
+Buf
 rbuf_extend(RelLocator r, ForkNo f, BufRing *ring, int n, BlockNo *first)
 {
     Buf out;
@@ -252,10 +272,23 @@ rbuf_pin_again(Buf b)
     (void)pin_remember(b);
 }
 
-void
-rbuf_unpin(Buf b)
+static inline void
+pin_forget(Buf b)
 {
     if (LIKELY(res_current != NULL) && UNLIKELY(!pin_forget_in(res_current, b)))
         pin_forget_slow(b);
+}
+
+void
+rbuf_unpin(Buf b)
+{
+    pin_forget(b);
     buf_unpin(b);
+}
+
+void
+rbuf_release(Buf b)
+{
+    pin_forget(b);
+    buf_release(b);
 }

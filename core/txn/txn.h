@@ -178,11 +178,13 @@ void res_forget(ResOwner *o, void (*fn)(void *arg), void *arg);
 Buf rbuf_read(RelLocator r, ForkNo f, BlockNo b);
 Buf rbuf_read_mode(RelLocator r, ForkNo f, BlockNo b, BufMode mode, BufRing *ring);
 Buf rbuf_read_hint(RelLocator r, ForkNo f, BlockNo b, Buf hint);
+Buf rbuf_read_shared(RelLocator r, ForkNo f, BlockNo b, Buf hint); /* and locked shared: one atomic operation */
+Buf rbuf_read_shared_ring(RelLocator r, ForkNo f, BlockNo b, BufRing *ring);
 Buf rbuf_extend(RelLocator r, ForkNo f, BufRing *ring, int n, BlockNo *first);
 BlockNo rbuf_blocks(RelLocator r, ForkNo f);
 void rbuf_pin_again(Buf b);
 void rbuf_unpin(Buf b);
-static inline void rbuf_release(Buf b) { buf_unlock(b); rbuf_unpin(b); }
+void rbuf_release(Buf b); /* unlocks and unpins */
 
 /* For redo: the page of reference `ref`, exclusively locked; *out BUF_INVALID with REDO_NOTFOUND. */
 typedef enum RedoAction { REDO_NEEDED, REDO_DONE, REDO_RESTORED, REDO_NOTFOUND } RedoAction;

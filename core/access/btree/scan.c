@@ -84,10 +84,9 @@ key_set(BtreeScan *s, ScanKey *k, const char *bytes, size_t n, bool given, bool 
 static void
 apply_kills(BtreeScan *s)
 {
-    Buf b = rbuf_read_hint(s->ix->locator, FORK_MAIN, s->block, s->hint);
+    Buf b = rbuf_read_shared(s->ix->locator, FORK_MAIN, s->block, s->hint);
     char *page = buf_page(b);
 
-    buf_lock(b, LW_SHARED);
     /* Unchanged since: each line is still the entry that was handed out. */
     if (page_lsn(page) == s->lsn && !page_is_new(page) && buf_hint_begin(b)) {
         for (int i = 0; i < s->nkilled; i++) {
@@ -261,10 +260,9 @@ find_leaf(BtreeScan *s, OffsetNo *line)
 static Buf
 next_leaf(BtreeScan *s, OffsetNo *line)
 {
-    Buf b = rbuf_read(s->ix->locator, FORK_MAIN, s->next);
+    Buf b = rbuf_read_shared(s->ix->locator, FORK_MAIN, s->next, BUF_INVALID);
     const char *page = buf_page(b);
 
-    buf_lock(b, LW_SHARED);
     if (LIKELY(leaf_usable(page))) {
         int count = page_line_count(page);
         OffsetNo first = bt_first(page);

@@ -2,8 +2,9 @@
  * From the root to a page.
  *
  * Lehman and Yao: whoever comes to a page that does not cover his probe any more goes right. Inner pages
- * are read without a lock and the result is thrown away if the page's version has moved (rule 3); a page
- * of the target level is locked. At most one page is locked or pinned at a time.
+ * are read without a lock or pin, writing nothing that others read, and the result is thrown away if the
+ * frame's version has moved (rule 3); a page of the target level is locked. At most one page is locked or
+ * pinned at a time.
  */
 #include "core/access/btree/btree_internal.h"
 
@@ -158,6 +159,13 @@ bt_search_leaf(const char *page, const BtProbe *p)
     return (OffsetNo)(first + search_binary(page, p, lines, lo, hi));
 }
 
+/* A line pointer of a page that may be changing: read once, so that what is checked is what is used. */
+static inline LinePtr
+line_once(const LinePtr *l)
+{
+    return __atomic_load_n(l, __ATOMIC_RELAXED); /* relaxed: the version tells whether it counts */
+}
+
 /* Also of a page that may be changing: nothing outside of it is read, whatever it holds. */
 static inline OffsetNo
 search_pivots(const char *page, const BtProbe *p, OffsetNo first, int count)
@@ -167,7 +175,7 @@ search_pivots(const char *page, const BtProbe *p, OffsetNo first, int count)
 
     while (n > 0) {
         int half = n >> 1;
-        LinePtr l = lines[half];
+        LinePtr l = line_once(&lines[half]);
         uint32_t off = MIN(LINE_OFFSET(l), PAGE_BYTES - 16), len = MIN(LINE_LENGTH(l), PAGE_BYTES - off);
 
         if (bt_compare(p, page + off + 4, len > 4 ? len - 4 : 0) <= 0) {
@@ -190,7 +198,7 @@ bt_search_inner(const char *page, const BtProbe *p)
 static inline const char *
 pivot_of(const char *page, OffsetNo line, uint32_t *n)
 {
-    LinePtr l = page_line(page, line);
+    LinePtr l = line_once(&page_lines(page)[line - 1]);
     uint32_t off = MIN(LINE_OFFSET(l), PAGE_BYTES - 16), len = MIN(LINE_LENGTH(l), PAGE_BYTES - 16 - off);
 
     *n = len > 4 ? len - 4 : 0;
@@ -203,9 +211,9 @@ static inline bool
 inner_step(const char *page, BtProbe *p, uint32_t level, BlockNo *next, bool *right)
 {
     const BtSpecial *s = bt_special(page);
-    BlockNo sibling = s->right;
+    BlockNo sibling = __atomic_load_n(&s->right, __ATOMIC_RELAXED); /* relaxed: as in line_once; so below */
     OffsetNo first = sibling == BT_NONE ? 1 : 2, line;
-    uint32_t lower = page_header(page)->lower, off;
+    uint32_t lower = __atomic_load_n(&page_header(page)->lower, __ATOMIC_RELAXED), off;
     int count;
 
     if (UNLIKELY(s->level != level || (s->flags & (BT_DELETED | BT_META | BT_LEAF)) || lower < sizeof(PageHeader) || lower > PAGE_BYTES - sizeof(BtSpecial)))
@@ -214,7 +222,7 @@ inner_step(const char *page, BtProbe *p, uint32_t level, BlockNo *next, bool *ri
     if (UNLIKELY(count < (int)first))
         return false;
     if (sibling != BT_NONE) {
-        LinePtr l = page_line(page, 1);
+        LinePtr l = line_once(page_lines(page));
 
         off = MIN(LINE_OFFSET(l), PAGE_BYTES - 16);
         if (UNLIKELY(bt_compare(p, page + off, MIN(LINE_LENGTH(l), PAGE_BYTES - off)) <= 0)) {
@@ -234,39 +242,64 @@ inner_step(const char *page, BtProbe *p, uint32_t level, BlockNo *next, bool *ri
             p->guess = guess(p, low, n, high, high_n);
         }
     }
-    off = MIN(LINE_OFFSET(page_line(page, line)), PAGE_BYTES - 16);
+    off = MIN(LINE_OFFSET(line_once(&page_lines(page)[line - 1])), PAGE_BYTES - 16);
     *next = load_u32(page + off);
     *right = false;
     return true;
 }
 
-static Buf
-inner_read(BtreeIndex *ix, BlockNo block, Buf hint)
-{
-    Buf b;
+typedef enum Step { STEP_DONE, STEP_RESTART, STEP_ROOT_STALE } Step;
 
-    RAISE_ON(buf_read_hint(ix->locator, FORK_MAIN, block, hint, &b));
-    return b;
+/* A root that has been split since we saw it still leads to everything, but the long way. */
+static inline bool
+is_root(const char *page)
+{
+    return bt_special(page)->flags & BT_ROOT;
 }
 
-/* One step from an inner page, which is unpinned. False: start again from the root. */
-static inline bool
-step_down(BtProbe *p, Buf b, uint32_t *level, BlockNo *next)
+/* The page is changing, or not in the pool: with pin and lock. */
+static Step
+step_down_locked(const BtreeIndex *ix, BtProbe *p, uint32_t level, BlockNo block, bool root, BlockNo *next, bool *right)
 {
-    const char *page = buf_page(b);
-    uint64_t version = buf_version_begin(b);
-    bool right, ok;
+    Step result;
+    Buf b;
 
-    ok = version && inner_step(page, p, *level, next, &right) && buf_version_valid(b, version);
-    if (UNLIKELY(!ok)) {
-        buf_lock(b, LW_SHARED);
-        ok = inner_step(page, p, *level, next, &right);
-        buf_unlock(b);
+    RAISE_ON(buf_read_shared(ix->locator, FORK_MAIN, block, NULL, BUF_INVALID, &b));
+    if (root && !is_root(buf_page(b)))
+        result = STEP_ROOT_STALE;
+    else
+        result = inner_step(buf_page(b), p, level, next, right) ? STEP_DONE : STEP_RESTART;
+    buf_release(b);
+    return result;
+}
+
+/* One step from the inner page *block. root: it must be the root; *hint: its frame, perhaps. */
+static inline Step
+step_down(const BtreeIndex *ix, BtProbe *p, uint32_t *level, BlockNo *block, bool root, Buf *hint)
+{
+    Step result = STEP_DONE;
+    BlockNo next = BT_NONE;
+    BufPeek peek;
+    bool right = false, seen = false;
+
+    if (LIKELY(buf_peek_begin(ix->locator, FORK_MAIN, *block, *hint, &peek))) {
+        const char *page = buf_page(peek.buf);
+
+        if (UNLIKELY(root && !is_root(page)))
+            result = STEP_ROOT_STALE;
+        else if (UNLIKELY(!inner_step(page, p, *level, &next, &right)))
+            result = STEP_RESTART;
+        seen = buf_peek_valid(&peek);
+        *hint = peek.buf;
     }
-    buf_unpin(b);
-    if (ok && !right)
-        (*level)--;
-    return ok;
+    if (UNLIKELY(!seen))
+        result = step_down_locked(ix, p, *level, *block, root, &next, &right);
+    if (LIKELY(result == STEP_DONE)) {
+        *block = next;
+        if (LIKELY(!right))
+            (*level)--;
+    }
+    return result;
 }
 
 static inline bool
@@ -275,7 +308,22 @@ root_known(const BtreeIndex *ix)
     return ix->root_block != BLOCK_INVALID && ix->root_block != BT_META_BLOCK;
 }
 
-/* Page of the wanted level, locked; goes right as needed. BUF_INVALID: start again. */
+/* A page to land on, locked. */
+static inline Buf
+read_locked(BtreeIndex *ix, BlockNo block, Buf hint, LwMode mode)
+{
+    Buf b;
+
+    if (mode == LW_SHARED)
+        return rbuf_read_shared(ix->locator, FORK_MAIN, block, hint);
+    b = rbuf_read_hint(ix->locator, FORK_MAIN, block, hint);
+    __builtin_prefetch(buf_page(b));                   /* header and the first lines */
+    __builtin_prefetch(buf_page(b) + PAGE_BYTES - 64); /* special space and, mostly, the high key */
+    buf_lock(b, mode);
+    return b;
+}
+
+/* From a locked page of the wanted level to the one that covers the probe; BUF_INVALID: start again. */
 static Buf
 land(BtreeIndex *ix, BtProbe *p, Buf b, uint32_t level, LwMode mode, bool for_write)
 {
@@ -284,9 +332,6 @@ land(BtreeIndex *ix, BtProbe *p, Buf b, uint32_t level, LwMode mode, bool for_wr
         const BtSpecial *s = bt_special(page);
         BlockNo next;
 
-        __builtin_prefetch(page);                   /* header and the first lines */
-        __builtin_prefetch(page + PAGE_BYTES - 64); /* special space and, mostly, the high key */
-        buf_lock(b, mode);
         if (UNLIKELY(page_is_new(page) || s->level != level || (s->flags & (BT_DELETED | BT_META)))) {
             rbuf_release(b);
             return BUF_INVALID;
@@ -300,56 +345,58 @@ land(BtreeIndex *ix, BtProbe *p, Buf b, uint32_t level, LwMode mode, bool for_wr
         next = s->right;
         p->guess = -1;
         rbuf_release(b);
-        b = rbuf_read(ix->locator, FORK_MAIN, next);
+        b = read_locked(ix, next, BUF_INVALID, mode);
     }
 }
 
-/* A root that has been split since we saw it still leads to everything, but the long way. */
-static inline bool
-root_stale(BtreeIndex *ix, Buf b)
+/* From the root to the page of the target level, locked. BUF_INVALID: start again, *stale: with another root. */
+static Buf
+descend_once(BtreeIndex *ix, BtProbe *p, uint32_t target, LwMode mode, bool fresh, bool *stale)
 {
-    /* Unlocked: the flag goes once and never comes back; missing that costs a step to the right. */
-    return !(bt_special(buf_page(b))->flags & BT_ROOT);
+    uint32_t level = ix->root_level;
+    BlockNo block = ix->root_block;
+    Buf hint = ix->root_hint, b;
+
+    if (level > target) {
+        Step step = step_down(ix, p, &level, &block, !fresh, &hint);
+
+        ix->root_hint = hint;
+        while (LIKELY(step == STEP_DONE) && level > target) {
+            hint = BUF_INVALID;
+            step = step_down(ix, p, &level, &block, false, &hint);
+        }
+        *stale = step == STEP_ROOT_STALE;
+        return step == STEP_DONE ? read_locked(ix, block, BUF_INVALID, mode) : BUF_INVALID;
+    }
+    b = read_locked(ix, block, hint, mode);
+    ix->root_hint = b;
+    *stale = !fresh && UNLIKELY(!is_root(buf_page(b)));
+    if (*stale) {
+        rbuf_release(b);
+        return BUF_INVALID;
+    }
+    return b;
 }
 
 Buf
 bt_descend(BtreeIndex *ix, BtProbe *p, uint32_t target, LwMode mode, bool for_write)
 {
+    bool stale = false;
+
     p->guess = -1;
     for (int tries = 0; tries < RESTARTS_MAX; tries++) {
-        uint32_t level;
-        BlockNo block;
+        bool fresh = tries > 0 || !root_known(ix) || ix->root_level < target;
         Buf b;
 
-        if (UNLIKELY(!root_known(ix) || tries > 0 || ix->root_level < target))
+        if (UNLIKELY(fresh))
             bt_meta_load(ix);
         if (UNLIKELY(ix->root_level < target))
             bt_damaged(ix, ix->root_block, "the root is too low");
-        block = ix->root_block;
-        level = ix->root_level;
-        if (level > target) {
-            b = inner_read(ix, block, ix->root_hint);
-            if (UNLIKELY(tries == 0 && root_stale(ix, b))) {
-                buf_unpin(b);
-                ix->root_block = BLOCK_INVALID;
-                continue;
-            }
-            ix->root_hint = b;
-            while (step_down(p, b, &level, &block) && level > target)
-                b = inner_read(ix, block, BUF_INVALID);
-            if (UNLIKELY(level > target))
-                continue;
-            b = rbuf_read(ix->locator, FORK_MAIN, block);
-        } else {
-            b = rbuf_read_hint(ix->locator, FORK_MAIN, block, ix->root_hint);
-            if (UNLIKELY(tries == 0 && root_stale(ix, b))) {
-                rbuf_unpin(b);
-                ix->root_block = BLOCK_INVALID;
-                continue;
-            }
-            ix->root_hint = b;
-        }
-        b = land(ix, p, b, target, mode, for_write);
+        b = descend_once(ix, p, target, mode, fresh, &stale);
+        if (UNLIKELY(stale))
+            ix->root_block = BLOCK_INVALID;
+        if (LIKELY(b != BUF_INVALID))
+            b = land(ix, p, b, target, mode, for_write);
         if (LIKELY(b != BUF_INVALID))
             return b;
     }

@@ -64,21 +64,11 @@ chain_walk(Buf buf, ItemPtr tid, const Snapshot *s, Tuple *out, bool *all_dead)
     return false;
 }
 
-static bool
-fetch_in(Buf b, ItemPtr tid, const Snapshot *s, Tuple *out, bool *all_dead)
-{
-    bool found;
-
-    buf_lock(b, LW_SHARED);
-    found = chain_walk(b, tid, s, out, all_dead);
-    buf_unlock(b);
-    return found;
-}
-
 bool
 heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead)
 {
     Buf b = *buf;
+    bool found;
 
     if (b == BUF_INVALID || buf_block(b) != tid.block) {
         CountIo io = count_io_begin();
@@ -86,13 +76,14 @@ heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *o
         if (b != BUF_INVALID)
             rbuf_unpin(b);
         *buf = BUF_INVALID;
-        b = rbuf_read(rel->locator, FORK_MAIN, tid.block);
-        *buf = b;
-        if (s->kind == SNAPSHOT_MVCC)
-            heap_prune_opportunistic(rel, b);
+        *buf = b = heap_read_shared(rel, tid.block, NULL, s->kind == SNAPSHOT_MVCC);
         count_io_end(count_heap(rel), io);
+    } else {
+        buf_lock(b, LW_SHARED);
     }
-    return fetch_in(b, tid, s, out, all_dead);
+    found = chain_walk(b, tid, s, out, all_dead);
+    buf_unlock(b);
+    return found;
 }
 
 bool
@@ -116,9 +107,8 @@ heap_fetch_version(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple
     *buf = BUF_INVALID;
     if (tid.block >= heap_blocks(rel))
         return false;
-    b = rbuf_read(rel->locator, FORK_MAIN, tid.block);
+    b = heap_read_shared(rel, tid.block, NULL, false);
     page = buf_page(b);
-    buf_lock(b, LW_SHARED);
     if (tid.off >= OFFSET_FIRST && tid.off <= page_line_count(page) &&
         LINE_STATE(page_line(page, tid.off)) == LINE_NORMAL) {
         LinePtr lp = page_line(page, tid.off);

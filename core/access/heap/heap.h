@@ -165,6 +165,9 @@ void heap_abort_speculative(HeapRel *rel, ItemPtr tid);
 
 /* ---- housekeeping ---- */
 void heap_prune_opportunistic(HeapRel *rel, Buf buf); /* when the page is full and something is dead */
+bool heap_prune_wanted(const HeapRel *rel, const char *page);
+/* The page, pinned (owned) and locked shared; prune: opportunistically before. */
+Buf heap_read_shared(HeapRel *rel, BlockNo block, BufRing *ring, bool prune);
 #define VACUUM_INDEXES_MAX 64 /* whose figures are reported; all are vacuumed */
 typedef struct VacuumStats {
     BlockNo pages /* before */, scanned, removed_pages, all_visible;

@@ -231,36 +231,53 @@ heap_prune_page(HeapRel *rel, Buf b, Lsn horizon, bool mark_unused, int *new_dea
     return w.removed;
 }
 
-void
-heap_prune_opportunistic(HeapRel *rel, Buf b)
+bool
+heap_prune_wanted(const HeapRel *rel, const char *page)
 {
-    char *page = buf_page(b);
-    PageHeader *h = page_header(page);
+    const PageHeader *h = page_header(page);
     Xid xid = h->prune_xid;
     size_t spare =
         (size_t)PAGE_BYTES * (size_t)(100 - (rel->fillfactor ? rel->fillfactor : 100)) / 100;
-    int removed = 0, dead_lines = 0;
     Lsn csn;
 
     if (LIKELY(xid == 0) || wal_in_redo)
-        return;
+        return false;
     if (!(h->flags & PAGE_FLAG_FULL) &&
         page_exact_free_bytes(page) >= MAX(spare, (size_t)PAGE_BYTES / 10))
-        return;
+        return false;
     switch (xid_status(xid, &csn)) {
     case XS_STATUS_IN_PROGRESS:
-        return;
+        return false;
     case XS_STATUS_COMMITTED:
-        if (csn > horizon_lsn_cached())
-            return;
-        break;
+        return csn <= horizon_lsn_cached();
     default:
-        break;
+        return true;
     }
-    if (!buf_try_lock_cleanup(b))
+}
+
+void
+heap_prune_opportunistic(HeapRel *rel, Buf b)
+{
+    PageHeader *h = page_header(buf_page(b));
+    int removed = 0, dead_lines = 0;
+
+    if (LIKELY(!heap_prune_wanted(rel, buf_page(b))) || !buf_try_lock_cleanup(b))
         return;
     if (h->prune_xid != 0)
         removed = heap_prune_page(rel, b, horizon_lsn_cached(), false, &dead_lines);
     buf_unlock(b);
     count_pruned(rel, removed - dead_lines); /* dead lines are still vacuum's work */
+}
+
+Buf
+heap_read_shared(HeapRel *rel, BlockNo block, BufRing *ring, bool prune)
+{
+    Buf b = rbuf_read_shared_ring(rel->locator, FORK_MAIN, block, ring);
+
+    if (prune && UNLIKELY(heap_prune_wanted(rel, buf_page(b)))) {
+        buf_unlock(b);
+        heap_prune_opportunistic(rel, b);
+        buf_lock(b, LW_SHARED);
+    }
+    return b;
 }

@@ -148,10 +148,7 @@ heap_scan_next(HeapScan *scan, TupleBatch *out)
 
         CHECK_INTERRUPTS();
         prefetch_ahead(scan);
-        b = rbuf_read_mode(rel->locator, FORK_MAIN, scan->next, BUF_NORMAL, scan->ring);
-        if (scan->snapshot->kind == SNAPSHOT_MVCC)
-            heap_prune_opportunistic(rel, b);
-        buf_lock(b, LW_SHARED);
+        b = heap_read_shared(rel, scan->next, scan->ring, scan->snapshot->kind == SNAPSHOT_MVCC);
         if (out->n + page_line_count(buf_page(b)) > BATCH_ROWS) {
             rbuf_release(b); /* it comes first next time */
             break;
