@@ -58,8 +58,8 @@ main(int argc, char **argv)
 {
     enum { HOT = 1024 };
     static const BenchCase cases[] = {
-        {.name = "cycle", .fn = cycle, .args = {HOT, FRAMES}},
-        {.name = "cycle_textbook", .fn = cycle_textbook, .args = {HOT, FRAMES}},
+        {.name = "cycle", .fn = cycle, .args = {64, HOT, FRAMES}},
+        {.name = "cycle_textbook", .fn = cycle_textbook, .args = {64, HOT, FRAMES}},
         {.name = "pin_again", .fn = cycle_pinned},
     };
     static const BenchRow rows[] = {

@@ -3,7 +3,7 @@
  *
  * The hand moves over groups of 64 frames with one shared fetch-add per group. A step decays the
  * group's usage counts and returns those that stood at zero; the process keeps that mask and uses up
- * its candidates before it moves the hand again. There is no free list: a frame that was dropped has
+ * its candidates, one group behind the hand, before it moves it again. There is no free list: a frame that was dropped has
  * usage zero and no tag, and is the cheapest candidate of its group.
  *
  * Pinned frames are not looked up in a bitmap (keeping one would cost every pin and unpin a shared
@@ -17,10 +17,15 @@
 #define ROUNDS_MAX 16      /* passes of the whole pool; USAGE_MAX + 1 empty it of usage */
 #define YIELD_ROUNDS 4     /* from here on let the pinners run */
 
-static struct {
+/* Candidates of the last steps by this process: those of `ready` are used up first; the headers of those of
+ * `coming` are on their way from memory meanwhile. */
+typedef struct Candidates {
     uint64_t mask;
     uint32_t group;
-} candidates; /* of the last step by this process */
+} Candidates;
+static Candidates ready, coming;
+
+#define CANDIDATES_FETCHED 16 /* a pool that is cold as a whole needs no more */
 
 static inline uint32_t
 group_count(void)
@@ -37,11 +42,31 @@ sweep_next_group(void)
     uint32_t group = (uint32_t)(ticket % group_count());
     uint32_t frames = MIN(buf_frame_count - group * SWEEP_GROUP, (uint32_t)SWEEP_GROUP);
 
-    candidates.group = group;
-    candidates.mask = sweep_step(buf_usage + (size_t)group * SWEEP_GROUP);
+    coming.group = group;
+    coming.mask = sweep_step(buf_usage + (size_t)group * SWEEP_GROUP);
     if (frames < SWEEP_GROUP)
-        candidates.mask &= (UINT64_C(1) << frames) - 1;
-    return candidates.mask;
+        coming.mask &= (UINT64_C(1) << frames) - 1;
+    return coming.mask;
+}
+
+/*
+ * A victim costs two cache misses, its header and its bucket, and in a pool of many gigabytes they go to memory.
+ * So the hand is one group ahead: the headers of the group to come are sent for, and the buckets of the group
+ * at hand, whose headers have arrived by now.
+ */
+static void
+next_candidates(void)
+{
+    ready = coming;
+    sweep_next_group();
+    uint64_t left = coming.mask;
+    for (int n = 0; left && n < CANDIDATES_FETCHED; n++, left &= left - 1)
+        __builtin_prefetch(&buf_frames[coming.group * SWEEP_GROUP + (uint32_t)__builtin_ctzll(left)], 0);
+    left = ready.mask;
+    for (int n = 0; left && n < CANDIDATES_FETCHED; n++, left &= left - 1) {
+        BufTag tag = buf_frames[ready.group * SWEEP_GROUP + (uint32_t)__builtin_ctzll(left)].tag; /* a guess */
+        __builtin_prefetch(&buf_buckets[hash_bucket(tag_hash(&tag))], 1);
+    }
 }
 
 uint64_t
@@ -80,6 +105,64 @@ evict(Buf b)
 }
 
 /*
+ * A clean frame that nobody pins goes from its page to us by one compare-and-swap under its partition's lock.
+ * The tag is read without a pin. If it still stands there with TAG_VALID once the lock of its own partition is
+ * held, it is the frame's: it cannot have come, nor can it go, without that lock.
+ */
+static bool
+take_clean(Buf b)
+{
+    Frame *f = &buf_frames[b];
+    BufTag tag = f->tag;
+    uint64_t hash = tag_hash(&tag);
+    LwLock *partition = partition_lock(hash);
+    bool done = false;
+
+    lw_acquire(partition, LW_EXCLUSIVE);
+    /* relaxed: validated by the compare-and-swap */
+    uint64_t s = atomic_load_explicit(&f->state, memory_order_relaxed);
+    if ((s & BUF_STATE_TAG_VALID) && tags_equal(&f->tag, &tag))
+        while (state_pins(s) == 0 && !(s & (BUF_STATE_DIRTY | BUF_STATE_IO))) {
+            /* acquire: pairs with the release of the last unpin */
+            if (atomic_compare_exchange_weak_explicit(&f->state, &s, (s & ~BUF_STATE_FLAGS) + BUF_ONE_PIN, memory_order_acquire, memory_order_relaxed)) {
+                version_open(f); /* under the partition lock: before the page can come back in another frame */
+                pins_add(b);
+                table_delete(hash, b);
+                done = true;
+                break;
+            }
+        }
+    lw_release(partition);
+    return done;
+}
+
+/* A dirty frame: pinned, written, then taken from its page. ERR_BUSY: not this one. */
+static ErrCode
+take_dirty(Buf b, uint64_t s)
+{
+    static WritebackRun run;
+    Frame *f = &buf_frames[b];
+    bool written = false;
+
+    /* acquire: as in frame_pin_if */
+    if (!atomic_compare_exchange_strong_explicit(&f->state, &s, s + BUF_ONE_PIN, memory_order_acquire, memory_order_relaxed))
+        return ERR_BUSY;
+    pins_add(b);
+    ErrCode rc = frame_flush(b, 0, &written);
+    if (rc == ERR_OK && written) {
+        /* relaxed: a counter */
+        atomic_fetch_add_explicit(&buf_shared_stats->backend_written, 1, memory_order_relaxed);
+        run.limit = backend_flush_after;
+        writeback_add(&run, &f->tag, 1);
+    }
+    if (rc == ERR_OK && !evict(b))
+        rc = ERR_BUSY;
+    if (rc != ERR_OK)
+        buf_unpin(b);
+    return rc;
+}
+
+/*
  * Tries to make b ours: unpinned, written out if dirty, without a page. ERR_BUSY: not this one.
  */
 static ErrCode
@@ -91,27 +174,15 @@ claim(Buf b)
 
     if (state_pins(s) != 0 || (s & BUF_STATE_IO))
         return ERR_BUSY;
+    if (s & BUF_STATE_DIRTY)
+        return take_dirty(b, s);
+    if (s & BUF_STATE_TAG_VALID)
+        return take_clean(b) ? ERR_OK : ERR_BUSY;
     /* acquire: as in frame_pin_if */
     if (!atomic_compare_exchange_strong_explicit(&f->state, &s, s + BUF_ONE_PIN, memory_order_acquire, memory_order_relaxed))
         return ERR_BUSY;
     pins_add(b);
-    ErrCode rc = ERR_OK;
-    if (s & BUF_STATE_DIRTY) {
-        static WritebackRun run;
-        bool written = false;
-        rc = frame_flush(b, 0, &written);
-        if (rc == ERR_OK && written) {
-            /* relaxed: a counter */
-            atomic_fetch_add_explicit(&buf_shared_stats->backend_written, 1, memory_order_relaxed);
-            run.limit = backend_flush_after;
-            writeback_add(&run, &f->tag, 1);
-        }
-    }
-    if (rc == ERR_OK && !evict(b))
-        rc = ERR_BUSY;
-    if (rc != ERR_OK)
-        buf_unpin(b);
-    return rc;
+    return ERR_OK;
 }
 
 /* ---- rings ---- */
@@ -165,10 +236,10 @@ victim_get(BufRing *ring, Buf *out)
     uint64_t groups_left = (uint64_t)group_count() * ROUNDS_MAX;
     uint64_t yield_below = (uint64_t)group_count() * (ROUNDS_MAX - YIELD_ROUNDS);
     for (;;) {
-        while (candidates.mask) {
-            int bit = __builtin_ctzll(candidates.mask);
-            Buf b = (Buf)(candidates.group * SWEEP_GROUP + (uint32_t)bit);
-            candidates.mask &= candidates.mask - 1;
+        while (ready.mask) {
+            int bit = __builtin_ctzll(ready.mask);
+            Buf b = (Buf)(ready.group * SWEEP_GROUP + (uint32_t)bit);
+            ready.mask &= ready.mask - 1;
             if ((uint32_t)b >= buf_frame_count || buf_usage[b] != 0)
                 continue;
             ErrCode rc = claim(b);
@@ -187,7 +258,7 @@ victim_get(BufRing *ring, Buf *out)
         }
         if (groups_left < yield_below && groups_left % group_count() == 0)
             sched_yield();
-        sweep_next_group();
+        next_candidates();
     }
 }
 

@@ -5,6 +5,11 @@
 #define BUFMGR_BUF_INTERNAL_H
 
 #include <stdatomic.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include "bufmgr/bufmgr.h"
 #include "core/base/probe.h"
@@ -68,6 +73,44 @@ typedef struct Bucket {
 } Bucket;
 STATIC_ASSERT(sizeof(Bucket) == CACHE_LINE);
 
+static inline uint32_t bucket_overflow(uint32_t version) { return version >> 1 & 0xFF; }
+
+/* Bit i set: slot i's tag equals. The tags are read while others may write them: see buf_table.c. */
+#if defined(__SSE2__)
+static inline uint32_t
+match_tags(const Bucket *b, uint16_t tag)
+{
+    /* The line's first 32 bytes are version (two 16-bit lanes), ten tags, and frames[0..1]. */
+    __m128i want = _mm_set1_epi16((short)tag);
+    __m128i lo = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)b), want);
+    __m128i hi = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)b + 1), want);
+    return ((uint32_t)_mm_movemask_epi8(_mm_packs_epi16(lo, hi)) >> 2) & 0x3FFu;
+}
+#elif defined(__aarch64__) && !defined(__SANITIZE_ADDRESS__)
+static inline uint32_t
+match_tags(const Bucket *b, uint16_t tag)
+{
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    const uint16_t *line = (const uint16_t *)(const void *)b;
+    uint16x8_t want = vdupq_n_u16(tag);
+    uint8x16_t equal = vcombine_u8(vmovn_u16(vceqq_u16(vld1q_u16(line), want)), vmovn_u16(vceqq_u16(vld1q_u16(line + 8), want)));
+    uint8x16_t bits = vandq_u8(equal, vld1q_u8(weights));
+    uint32_t mask = vaddv_u8(vget_low_u8(bits)) | (uint32_t)vaddv_u8(vget_high_u8(bits)) << 8;
+    return (mask >> 2) & 0x3FFu;
+}
+#else
+#define match_tags match_tags_scalar
+#endif
+/* The reference: plain and obviously right; never optimised. */
+static inline uint32_t
+match_tags_scalar(const Bucket *b, uint16_t tag)
+{
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < BUCKET_SLOTS; i++)
+        mask |= (uint32_t)(b->tags[i] == tag) << i;
+    return mask;
+}
+
 #define PARTITIONS_MAX 128
 #define EXTEND_LOCKS 64
 #define SIZE_SETS 4096
@@ -94,7 +137,7 @@ extern Frame *buf_frames;
 extern uint8_t *buf_usage;               /* dense, per frame; padded to whole groups */
 extern _Atomic uint64_t *buf_dirty_bits; /* per frame: may be dirty; only the collector clears */
 extern Bucket *buf_buckets;
-extern uint32_t buf_frame_count, buf_bucket_count, buf_partition_count;
+extern uint32_t buf_frame_count, buf_bucket_count, buf_bucket_mask, buf_partition_count;
 
 static inline BufTag
 tag_make(RelLocator r, ForkNo f, BlockNo b)
@@ -102,28 +145,53 @@ tag_make(RelLocator r, ForkNo f, BlockNo b)
     return (BufTag){r, (uint32_t)f, b};
 }
 
+/* A tag as machine words: what the hit path keeps in registers. */
+typedef struct TagKey { uint64_t space, rel; uint32_t block; } TagKey;
+STATIC_ASSERT(offsetof(BufTag, rel) == 0 && offsetof(RelLocator, rel) == 8 && offsetof(BufTag, fork) == 12 && offsetof(BufTag, block) == 16);
+
+static inline TagKey
+key_make(RelLocator r, ForkNo f, BlockNo b)
+{
+    return (TagKey){r.spc | (uint64_t)r.db << 32, r.rel | (uint64_t)f << 32, b};
+}
+
+static inline TagKey
+key_of(const BufTag *t)
+{
+    return (TagKey){load_u64(t), load_u64(&t->rel.rel), t->block};
+}
+
+static inline bool
+key_is(const TagKey *k, const BufTag *t)
+{
+    return ((load_u64(t) ^ k->space) | (load_u64(&t->rel.rel) ^ k->rel) | (uint64_t)(t->block ^ k->block)) == 0;
+}
+
 static inline bool
 tags_equal(const BufTag *a, const BufTag *b)
 {
-    /* 20 bytes as 8 + 8 + 4 */
-    return ((load_u64(&a->rel.spc) ^ load_u64(&b->rel.spc)) | (load_u64(&a->rel.rel) ^ load_u64(&b->rel.rel)) |
-            (uint64_t)(a->block ^ b->block)) == 0;
+    TagKey k = key_of(a);
+    return key_is(&k, b);
 }
-STATIC_ASSERT(offsetof(BufTag, fork) == 12 && offsetof(BufTag, block) == 16);
+
+/* Two multiplications deep. Every bit from 16 up depends on the whole of the key. */
+static inline uint64_t
+key_hash(const TagKey *k)
+{
+    uint64_t x = k->space * UINT64_C(0x9E3779B97F4A7C15) ^ (k->rel << 32 ^ k->rel >> 2 ^ k->block) * UINT64_C(0xD6E8FEB86659FD93);
+    x ^= x >> 32;
+    return x * UINT64_C(0xA0761D6478BD642F);
+}
 
 static inline uint64_t
 tag_hash(const BufTag *t)
 {
-    uint64_t a = load_u64(&t->rel.spc) * UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t b = (uint64_t)t->rel.rel << 32 | (t->block ^ t->fork << 30);
-    uint64_t x = (a ^ b) * UINT64_C(0xD6E8FEB86659FD93);
-    x ^= x >> 32;
-    x *= UINT64_C(0xD6E8FEB86659FD93);
-    return x ^ x >> 29;
+    TagKey k = key_of(t);
+    return key_hash(&k);
 }
 
-static inline uint32_t hash_bucket(uint64_t h) { return (uint32_t)(h >> 32) & (buf_bucket_count - 1); }
-static inline uint16_t hash_tag16(uint64_t h) { return (uint16_t)((h & 0xFFFF) ? (h & 0xFFFF) : 1); }
+static inline uint32_t hash_bucket(uint64_t h) { return (uint32_t)(h >> 32) & buf_bucket_mask; }
+static inline uint16_t hash_tag16(uint64_t h) { return (uint16_t)(h >> 16 | 1); } /* never 0 */
 /* A partition is a run of buckets; overflow wraps inside it, so its lock covers whole probe chains. */
 static inline uint32_t hash_partition(uint64_t h) { return hash_bucket(h) / (buf_bucket_count / buf_partition_count); }
 static inline LwLock *partition_lock(uint64_t h) { return &buf_shared->partitions[hash_partition(h)].lock; }
@@ -134,48 +202,83 @@ void buf_frames_init(void *base);
 void buf_frames_attach(void *base); /* of the same size, initialised before */
 
 /* ---- buf_table.c ---- */
+Buf table_probe_chain(uint64_t hash); /* the buckets after the first */
 /* Without a lock: a frame whose tag reads as *tag, -1 if none was seen (which proves nothing).
  * table_probe does not even look at the frame: one page in 10 000 it names is another one's. */
-Buf table_probe(uint64_t hash);
+static inline Buf
+table_probe(uint64_t hash)
+{
+    const Bucket *b = &buf_buckets[hash_bucket(hash)];
+    uint32_t m = match_tags(b, hash_tag16(hash));
+
+    if (LIKELY(m)) /* relaxed: whatever frame was there once is a frame */
+        return __atomic_load_n(&b->frames[__builtin_ctz(m)], __ATOMIC_RELAXED);
+    /* relaxed: a wrong answer costs a look under the lock */
+    if (LIKELY(bucket_overflow(atomic_load_explicit(&b->version, memory_order_relaxed)) == 0))
+        return BUF_INVALID;
+    return table_probe_chain(hash);
+}
 Buf table_lookup(uint64_t hash, const BufTag *tag);
 /* Under the partition lock: exact. */
 bool table_insert(uint64_t hash, Buf frame); /* false: the partition is full */
 void table_delete(uint64_t hash, Buf frame);
 
-/* ---- private pins: word = (buffer + 1) | count << 32 ---- */
+/*
+ * ---- private pins: word = (buffer + 1) | count << 32 ----
+ * Sixteen sets of four words, beyond that a table of its own. The first word of a set is used first; pins_deep
+ * has a bit for each set of which other words, or the table, are in use. So one look tells of most pages that
+ * they are not pinned.
+ */
 #define PIN_SETS 16
 #define PIN_WAYS 4
 extern uint64_t *buf_pins;   /* proc_self->buf_private, or process-local without a slot */
-extern int buf_pins_overflow;
-uint64_t *pins_overflow_find(Buf b);
-void pins_overflow_add(Buf b);
-void pins_overflow_remove(Buf b);
+extern uint32_t pins_deep;
+uint64_t *pins_find_deep(Buf b);
+void pins_add_deep(Buf b);
+void pins_remove_deep(Buf b, uint64_t *w); /* count has become 0; w not the set's first word */
+
+static inline uint32_t pin_set(Buf b) { return (uint32_t)b % PIN_SETS; }
 
 static inline uint64_t *
 pins_find(Buf b)
 {
-    uint64_t *w = &buf_pins[((uint32_t)b % PIN_SETS) * PIN_WAYS];
-    uint32_t key = (uint32_t)b + 1;
+    uint64_t *w = &buf_pins[pin_set(b) * PIN_WAYS];
 
-    if (LIKELY((uint32_t)w[0] == key))
-        return &w[0];
-    for (int i = 1; i < PIN_WAYS; i++)
-        if ((uint32_t)w[i] == key)
-            return &w[i];
-    return UNLIKELY(buf_pins_overflow) ? pins_overflow_find(b) : NULL;
+    if ((uint32_t)*w == (uint32_t)b + 1)
+        return w;
+    return UNLIKELY(pins_deep >> pin_set(b) & 1) ? pins_find_deep(b) : NULL;
 }
 
+static inline uint64_t pin_word(Buf b) { return ((uint64_t)(uint32_t)b + 1) | UINT64_C(1) << 32; } /* pinned once */
+
+/* The word in which a page not pinned by us can be noted at once; NULL: it is pinned, or a longer look is needed. */
+static inline uint64_t *
+pins_place(Buf b)
+{
+    uint64_t *w = &buf_pins[pin_set(b) * PIN_WAYS];
+
+    return LIKELY(*w == 0 && !(pins_deep >> pin_set(b) & 1)) ? w : NULL;
+}
+
+/* The page is not pinned by us yet. */
 static inline void
 pins_add(Buf b)
 {
-    uint64_t *w = &buf_pins[((uint32_t)b % PIN_SETS) * PIN_WAYS];
+    uint64_t *w = &buf_pins[pin_set(b) * PIN_WAYS];
 
-    for (int i = 0; i < PIN_WAYS; i++)
-        if (w[i] == 0) {
-            w[i] = ((uint64_t)b + 1) | UINT64_C(1) << 32;
-            return;
-        }
-    pins_overflow_add(b);
+    if (LIKELY(*w == 0))
+        *w = pin_word(b);
+    else
+        pins_add_deep(b);
+}
+
+static inline void
+pins_remove(Buf b, uint64_t *w)
+{
+    if (LIKELY(w == &buf_pins[pin_set(b) * PIN_WAYS]))
+        *w = 0;
+    else
+        pins_remove_deep(b, w);
 }
 
 /* ---- buf_pin.c ---- */
@@ -214,8 +317,14 @@ version_close(Frame *f)
     if (v & 1) /* release: all changes are visible before the even version */
         atomic_store_explicit(&f->version, v + 1, memory_order_release);
 }
-/* Pins frame b if it holds *tag; *state_out: its state then. */
-bool frame_pin_if(Buf b, const BufTag *tag, bool bump_usage, uint64_t *state_out);
+/* Pins frame b if it holds the page; *state_out: its state then. */
+bool frame_pin_key(Buf b, const TagKey *key, bool bump_usage, uint64_t *state_out);
+static inline bool
+frame_pin_if(Buf b, const BufTag *tag, bool bump_usage, uint64_t *state_out)
+{
+    TagKey key = key_of(tag);
+    return frame_pin_key(b, &key, bump_usage, state_out);
+}
 void frame_wait_io(Frame *f);
 void frame_mark_dirty(Buf b);
 

@@ -16,7 +16,8 @@
 static uint64_t own_pins[PIN_SETS * PIN_WAYS];
 STATIC_ASSERT(sizeof(own_pins) == sizeof(((ProcSlot *)0)->buf_private));
 uint64_t *buf_pins = own_pins;
-int buf_pins_overflow;
+uint32_t pins_deep;
+static int overflow_count;
 static uint64_t *overflow_words; /* beyond the 64: as buf_pins; 0 empty */
 static uint32_t overflow_mask;
 
@@ -31,7 +32,8 @@ buf_process_init(void)
 {
     buf_pins = proc_self ? proc_self->buf_private : own_pins;
     memset(buf_pins, 0, sizeof(own_pins));
-    buf_pins_overflow = 0;
+    overflow_count = 0;
+    pins_deep = 0;
     if (overflow_words) /* a parent's */
         memset(overflow_words, 0, sizeof(uint64_t) * ((size_t)overflow_mask + 1));
     memset(&buf_stats, 0, sizeof(buf_stats));
@@ -48,8 +50,8 @@ overflow_home(Buf b)
     return ((uint32_t)b * 0x9E3779B1u >> 8) & overflow_mask;
 }
 
-uint64_t *
-pins_overflow_find(Buf b)
+static uint64_t *
+overflow_find(Buf b)
 {
     for (uint32_t i = overflow_home(b); overflow_words[i]; i = (i + 1) & overflow_mask)
         if ((uint32_t)overflow_words[i] == (uint32_t)b + 1)
@@ -66,26 +68,26 @@ overflow_place(uint64_t word)
     overflow_words[i] = word;
 }
 
-void
-pins_overflow_add(Buf b)
+static void
+overflow_add(Buf b)
 {
-    if (!overflow_words || (uint32_t)buf_pins_overflow * 2 > overflow_mask) {
+    if (!overflow_words || (uint32_t)overflow_count * 2 > overflow_mask) {
         uint64_t *old = overflow_words;
         uint32_t old_count = old ? overflow_mask + 1 : 0, count = old ? old_count * 2 : 256;
         overflow_words = ARENA_ARRAY(arena_top(), uint64_t, count); /* doubling: the old ones are as much again */
         overflow_mask = count - 1;
-        for (uint32_t i = 0; i < old_count && buf_pins_overflow; i++)
+        for (uint32_t i = 0; i < old_count && overflow_count; i++)
             if (old[i])
                 overflow_place(old[i]);
     }
     overflow_place(((uint64_t)b + 1) | UINT64_C(1) << 32);
-    buf_pins_overflow++;
+    overflow_count++;
 }
 
-void
-pins_overflow_remove(Buf b)
+static void
+overflow_remove(Buf b)
 {
-    uint32_t hole = (uint32_t)(pins_overflow_find(b) - overflow_words);
+    uint32_t hole = (uint32_t)(overflow_find(b) - overflow_words);
 
     for (uint32_t i = (hole + 1) & overflow_mask; overflow_words[i]; i = (i + 1) & overflow_mask) {
         uint32_t home = overflow_home((Buf)((uint32_t)overflow_words[i] - 1));
@@ -95,13 +97,58 @@ pins_overflow_remove(Buf b)
         }
     }
     overflow_words[hole] = 0;
-    buf_pins_overflow--;
+    overflow_count--;
 }
 
-static inline bool
-in_own_words(const uint64_t *w)
+uint64_t *
+pins_find_deep(Buf b)
 {
-    return w >= buf_pins && w < buf_pins + PIN_SETS * PIN_WAYS;
+    uint64_t *w = &buf_pins[pin_set(b) * PIN_WAYS];
+
+    for (int i = 1; i < PIN_WAYS; i++)
+        if ((uint32_t)w[i] == (uint32_t)b + 1)
+            return &w[i];
+    return overflow_count ? overflow_find(b) : NULL;
+}
+
+void
+pins_add_deep(Buf b)
+{
+    uint64_t *w = &buf_pins[pin_set(b) * PIN_WAYS];
+
+    for (int i = 1; i < PIN_WAYS; i++)
+        if (w[i] == 0) {
+            pins_deep |= 1u << pin_set(b);
+            w[i] = ((uint64_t)b + 1) | UINT64_C(1) << 32;
+            return;
+        }
+    overflow_add(b);
+    pins_deep = UINT32_MAX;
+}
+
+static uint32_t
+deep_bits(void)
+{
+    uint32_t bits = 0;
+
+    if (overflow_count)
+        return UINT32_MAX;
+    for (int i = 0; i < PIN_SETS * PIN_WAYS; i++)
+        if (i % PIN_WAYS != 0 && buf_pins[i])
+            bits |= 1u << i / PIN_WAYS;
+    return bits;
+}
+
+void
+pins_remove_deep(Buf b, uint64_t *w)
+{
+    uint64_t *set = &buf_pins[pin_set(b) * PIN_WAYS];
+
+    if (w > set && w < set + PIN_WAYS)
+        *w = 0;
+    else
+        overflow_remove(b);
+    pins_deep = overflow_count ? UINT32_MAX : deep_bits();
 }
 
 /* ---- pinning ---- */
@@ -127,13 +174,13 @@ release_both(Frame *f, uint64_t pins, uint64_t lock)
 }
 
 bool
-frame_pin_if(Buf b, const BufTag *tag, bool bump, uint64_t *state_out)
+frame_pin_key(Buf b, const TagKey *key, bool bump, uint64_t *state_out)
 {
     Frame *f = &buf_frames[b];
     uint64_t *own = pins_find(b);
 
     if (own) { /* our pin holds the tag still */
-        if (!tags_equal(&f->tag, tag))
+        if (!key_is(key, &f->tag))
             return false;
         *own += UINT64_C(1) << 32;
         /* acquire: pairs with the reader's release when it makes the page valid */
@@ -142,7 +189,7 @@ frame_pin_if(Buf b, const BufTag *tag, bool bump, uint64_t *state_out)
     }
     /* acquire: tag and page are read after; pairs with the release in victim_install and frame_io_end */
     uint64_t old = atomic_fetch_add_explicit(&f->state, BUF_ONE_PIN, memory_order_acquire);
-    if (UNLIKELY(!(old & BUF_STATE_TAG_VALID) || !tags_equal(&f->tag, tag))) {
+    if (UNLIKELY(!(old & BUF_STATE_TAG_VALID) || !key_is(key, &f->tag))) {
         frame_unpin_shared(f);
         return false;
     }
@@ -153,100 +200,103 @@ frame_pin_if(Buf b, const BufTag *tag, bool bump, uint64_t *state_out)
     return true;
 }
 
-ErrCode
-buf_read(RelLocator r, ForkNo f, BlockNo b, BufMode mode, BufRing *ring, Buf *out)
+/* The frame remembered for the page, if it still holds it by the look of it; else what the table says. */
+static inline Buf
+find_frame(const TagKey *key, Buf hint)
 {
-    BufTag tag = tag_make(r, f, b);
-    uint64_t hash = tag_hash(&tag), state;
-    Buf found = table_probe(hash);
+    if ((uint32_t)hint < buf_frame_count && key_is(key, &buf_frames[hint].tag))
+        return hint;
+    return table_probe(key_hash(key));
+}
 
-    if (LIKELY(found >= 0 && frame_pin_if(found, &tag, !ring || buf_usage[found] == 0, &state))) {
+/*
+ * What is not a plain hit continues out of line, from scratch: the hit path then needs few registers and no
+ * stack. It takes the key's words one by one for the same reason.
+ */
+static __attribute__((noinline)) ErrCode
+read_miss(uint64_t space, uint64_t rel, BlockNo block, BufMode mode, BufRing *ring, Buf *out)
+{
+    BufTag tag = {{(Oid)space, (Oid)(space >> 32), (Oid)rel}, (uint32_t)(rel >> 32), block};
+
+    return read_slow(&tag, tag_hash(&tag), mode, ring, out);
+}
+
+static inline ErrCode
+read_found(Buf found, const TagKey *key, BufMode mode, BufRing *ring, Buf *out)
+{
+    uint64_t state;
+
+    if (LIKELY(found >= 0 && frame_pin_key(found, key, !ring || buf_usage[found] == 0, &state))) {
         if (LIKELY((state & BUF_STATE_VALID) && mode != BUF_ZERO_LOCK)) {
             buf_stats.hit++;
             *out = found;
             return ERR_OK;
         }
-        buf_unpin(found); /* the slow path starts over */
+        buf_unpin(found);
     }
-    return read_slow(&tag, hash, mode, ring, out);
+    return read_miss(key->space, key->rel, key->block, mode, ring, out);
 }
 
-/* The frame remembered for the page, if it still holds it by the look of it; else what the table says. */
-static inline Buf
-find_frame(const BufTag *tag, Buf hint)
+ErrCode
+buf_read(RelLocator r, ForkNo f, BlockNo b, BufMode mode, BufRing *ring, Buf *out)
 {
-    if (LIKELY((uint32_t)hint < buf_frame_count && tags_equal(&buf_frames[hint].tag, tag)))
-        return hint;
-    return table_probe(tag_hash(tag));
+    TagKey key = key_make(r, f, b);
+
+    return read_found(table_probe(key_hash(&key)), &key, mode, ring, out);
 }
 
 ErrCode
 buf_read_hint(RelLocator r, ForkNo f, BlockNo b, Buf hint, Buf *out)
 {
-    BufTag tag = tag_make(r, f, b);
-    uint64_t state;
+    TagKey key = key_make(r, f, b);
 
-    if (LIKELY((uint32_t)hint < buf_frame_count && tags_equal(&buf_frames[hint].tag, &tag) &&
-               frame_pin_if(hint, &tag, true, &state))) {
-        if (LIKELY(state & BUF_STATE_VALID)) {
-            buf_stats.hit++;
-            *out = hint;
-            return ERR_OK;
-        }
-        buf_unpin(hint);
+    return read_found(find_frame(&key, hint), &key, BUF_NORMAL, NULL, out);
+}
+
+/* undo: a frame that has been pinned and locked in vain. */
+static __attribute__((noinline)) ErrCode
+read_shared_slow(uint64_t space, uint64_t rel, BlockNo block, BufRing *ring, Frame *undo, Buf *out)
+{
+    TagKey key = {space, rel, block};
+
+    if (undo) {
+        release_both(undo, BUF_ONE_PIN, LW_ONE_SHARED);
+        lw_forget_held(&undo->content);
     }
-    return buf_read(r, f, b, BUF_NORMAL, NULL, out);
+    ErrCode rc = read_found(table_probe(key_hash(&key)), &key, BUF_NORMAL, ring, out);
+    if (rc == ERR_OK)
+        buf_lock(*out, LW_SHARED);
+    return rc;
 }
 
 /*
  * Pin and shared content lock in one step: both are counts in the frame's state, and one addition raises them.
- * False: the frame has another page, or none yet, or its lock cannot be had at once; nothing is held then.
+ * Whatever is not as hoped for (another page, none yet, the lock not to be had at once, a pin of ours already)
+ * goes the long way.
  */
-static inline bool
-pin_and_lock_shared(Buf b, const BufTag *tag, bool bump)
-{
-    Frame *f = &buf_frames[b];
-    const uint64_t wanted = BUF_STATE_TAG_VALID | BUF_STATE_VALID;
-
-    if (UNLIKELY(pins_find(b) != NULL)) {
-        uint64_t state;
-        if (!frame_pin_if(b, tag, bump, &state))
-            return false;
-        lw_acquire(&f->content, LW_SHARED);
-        return true;
-    }
-    lw_note_held(&f->content);
-    /* acquire: as in frame_pin_if and lw_acquire */
-    uint64_t old = atomic_fetch_add_explicit(&f->state, BUF_ONE_PIN + LW_ONE_SHARED, memory_order_acquire);
-    if (LIKELY((old & (wanted | LW_SHARED_BARRED)) == wanted && tags_equal(&f->tag, tag))) {
-        pins_add(b);
-        if (bump)
-            bump_usage(b);
-        return true;
-    }
-    release_both(f, BUF_ONE_PIN, LW_ONE_SHARED);
-    lw_forget_held(&f->content);
-    return false;
-}
-
 ErrCode
-buf_read_shared(RelLocator r, ForkNo f, BlockNo b, BufRing *ring, Buf hint, Buf *out)
+buf_read_shared(RelLocator r, ForkNo fork, BlockNo b, BufRing *ring, Buf hint, Buf *out)
 {
-    BufTag tag = tag_make(r, f, b);
-    Buf found = find_frame(&tag, hint);
+    const uint64_t wanted = BUF_STATE_TAG_VALID | BUF_STATE_VALID;
+    TagKey key = key_make(r, fork, b);
+    Buf found = find_frame(&key, hint);
+    uint64_t *pin = pins_place(found);
 
-    if (LIKELY(found >= 0)) {
-        __builtin_prefetch(buf_page(found)); /* the header: whoever locks a page looks at it first */
-        if (LIKELY(pin_and_lock_shared(found, &tag, !ring || buf_usage[found] == 0))) {
-            buf_stats.hit++;
-            *out = found;
-            return ERR_OK;
-        }
-    }
-    ErrCode rc = buf_read(r, f, b, BUF_NORMAL, ring, out);
-    if (rc == ERR_OK)
-        buf_lock(*out, LW_SHARED);
-    return rc;
+    if (UNLIKELY(found < 0 || !pin))
+        return read_shared_slow(key.space, key.rel, key.block, ring, NULL, out);
+    Frame *f = &buf_frames[found];
+    __builtin_prefetch(buf_page(found)); /* the header: whoever locks a page looks at it first */
+    lw_note_held(&f->content);
+    /* acquire: as in frame_pin_key and lw_acquire */
+    uint64_t old = atomic_fetch_add_explicit(&f->state, BUF_ONE_PIN + LW_ONE_SHARED, memory_order_acquire);
+    if (UNLIKELY((old & (wanted | LW_SHARED_BARRED)) != wanted || !key_is(&key, &f->tag)))
+        return read_shared_slow(key.space, key.rel, key.block, ring, f, out);
+    *pin = pin_word(found);
+    if (buf_usage[found] < (ring ? 1 : USAGE_MAX))
+        buf_usage[found]++;
+    buf_stats.hit++;
+    *out = found;
+    return ERR_OK;
 }
 
 void
@@ -268,30 +318,45 @@ buf_unpin(Buf b)
     *own -= UINT64_C(1) << 32;
     if (*own >> 32)
         return;
-    if (LIKELY(in_own_words(own)))
-        *own = 0;
-    else
-        pins_overflow_remove(b);
+    pins_remove(b, own);
     frame_unpin_shared(&buf_frames[b]);
+}
+
+/* Not the last pin, an exclusive lock, or somebody waits. */
+static __attribute__((noinline)) void
+release_slow(Buf b)
+{
+    buf_unlock(b);
+    buf_unpin(b);
+}
+
+static __attribute__((noinline)) void
+release_wake(Frame *f, uint64_t old)
+{
+    lw_dropped(&f->content, old, LW_ONE_SHARED);
+    if ((old & BUF_STATE_PIN_WAITER) && state_pins(old) == 2)
+        frame_unpin_wake(f);
+    lw_forget_held(&f->content);
 }
 
 void
 buf_release(Buf b)
 {
     Frame *f = &buf_frames[b];
-    uint64_t *own = pins_find(b);
+    uint64_t *pin = &buf_pins[pin_set(b) * PIN_WAYS];
 
-    if (UNLIKELY(!own || *own >> 32 != 1 || !in_own_words(own))) {
-        buf_unlock(b);
-        buf_unpin(b);
+    /* An odd version: the lock is exclusive. relaxed: only its holder makes it odd */
+    if (UNLIKELY(*pin != pin_word(b) || (atomic_load_explicit(&f->version, memory_order_relaxed) & 1))) {
+        release_slow(b);
         return;
     }
-    version_close(f);
-    *own = 0; /* before: a process that dies in between must not be thought to have the pin still */
-    /* relaxed: as a holder we know the mode cannot change under us */
-    bool exclusive = atomic_load_explicit(&f->state, memory_order_relaxed) & LW_EXCL;
-    release_both(f, BUF_ONE_PIN, exclusive ? LW_EXCL : LW_ONE_SHARED);
-    lw_forget_held(&f->content);
+    *pin = 0; /* before: a process that dies in between must not be thought to have the pin still */
+    /* release: our reads of the page come before the changes of the next holder or evictor */
+    uint64_t old = atomic_fetch_sub_explicit(&f->state, BUF_ONE_PIN + LW_ONE_SHARED, memory_order_release);
+    if (UNLIKELY(old & (LW_WAITERS | BUF_STATE_PIN_WAITER)))
+        release_wake(f, old);
+    else
+        lw_forget_held(&f->content);
 }
 
 void
@@ -323,7 +388,7 @@ buf_my_pin_count(void)
 
     for (int i = 0; i < PIN_SETS * PIN_WAYS; i++)
         count += (int)(buf_pins[i] >> 32);
-    for (uint32_t i = 0; buf_pins_overflow && i <= overflow_mask; i++)
+    for (uint32_t i = 0; overflow_count && i <= overflow_mask; i++)
         count += (int)(overflow_words[i] >> 32);
     return count;
 }
@@ -340,14 +405,15 @@ buf_release_all_pins(void)
         buf_pins[i] = 0;
         frame_unpin_shared(&buf_frames[b]);
     }
-    for (uint32_t i = 0; buf_pins_overflow && i <= overflow_mask; i++) {
+    for (uint32_t i = 0; overflow_count && i <= overflow_mask; i++) {
         if (!overflow_words[i])
             continue;
         Buf b = (Buf)((uint32_t)overflow_words[i] - 1);
         overflow_words[i] = 0;
-        buf_pins_overflow--;
+        overflow_count--;
         frame_unpin_shared(&buf_frames[b]);
     }
+    pins_deep = 0;
 }
 
 /* ---- content locks ---- */
@@ -438,8 +504,8 @@ buf_lock_cleanup(Buf b)
 bool
 buf_peek_begin(RelLocator r, ForkNo fork, BlockNo b, Buf hint, BufPeek *out)
 {
-    BufTag tag = tag_make(r, fork, b);
-    Buf found = find_frame(&tag, hint);
+    TagKey key = key_make(r, fork, b);
+    Buf found = find_frame(&key, hint);
 
     if (UNLIKELY(found < 0))
         return false;
@@ -447,7 +513,7 @@ buf_peek_begin(RelLocator r, ForkNo fork, BlockNo b, Buf hint, BufPeek *out)
     /* acquire: tag and page are read after; pairs with the release in version_close. The tag changes only
      * while the version is odd, so a tag that is not the page's is found out by buf_peek_valid at last. */
     uint64_t v = atomic_load_explicit(&f->version, memory_order_acquire);
-    if (UNLIKELY((v & 1) || !tags_equal(&f->tag, &tag)))
+    if (UNLIKELY((v & 1) || !key_is(&key, &f->tag)))
         return false;
     bump_usage(found);
     buf_stats.hit++;

@@ -22,7 +22,7 @@ Frame *buf_frames;
 uint8_t *buf_usage;
 _Atomic uint64_t *buf_dirty_bits;
 Bucket *buf_buckets;
-uint32_t buf_frame_count, buf_bucket_count, buf_partition_count;
+uint32_t buf_frame_count, buf_bucket_count, buf_bucket_mask, buf_partition_count;
 
 void buf_redo_images(const WalRecord *r);
 
@@ -115,6 +115,7 @@ buf_frames_attach(void *base)
 
     buf_frame_count = (uint32_t)buf_shared_buffers;
     buf_bucket_count = bucket_count();
+    buf_bucket_mask = buf_bucket_count - 1;
     buf_partition_count = partition_count();
     buf_shared = (BufShared *)(void *)p;
     p += ALIGN_UP(sizeof(BufShared), (size_t)CACHE_LINE);

@@ -14,19 +14,12 @@
  */
 #include "bufmgr/buf_internal.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
 #define VERSION_WRITING 1u
-#define OVERFLOW_SHIFT 1
+#define OVERFLOW_SHIFT 1 /* as in bucket_overflow */
 #define OVERFLOW_MASK 0xFFu
 #define OVERFLOW_MAX OVERFLOW_MASK
 #define COUNTER_STEP (1u << 9)
 
-static inline uint32_t overflow_of(uint32_t version) { return (version >> OVERFLOW_SHIFT) & OVERFLOW_MASK; }
 
 static inline uint32_t
 next_bucket(uint32_t b)
@@ -35,59 +28,23 @@ next_bucket(uint32_t b)
     return (b & ~mask) | ((b + 1) & mask);
 }
 
-/* Bit i set: slot i's tag equals. The tags are read while others may write them: see above. */
-#if defined(__SSE2__)
-static inline uint32_t
-match_tags(const Bucket *b, uint16_t tag)
-{
-    /* The line's first 32 bytes are version (two 16-bit lanes), ten tags, and frames[0..1]. */
-    __m128i want = _mm_set1_epi16((short)tag);
-    __m128i lo = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)b), want);
-    __m128i hi = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)b + 1), want);
-    return ((uint32_t)_mm_movemask_epi8(_mm_packs_epi16(lo, hi)) >> 2) & 0x3FFu;
-}
-#elif defined(__aarch64__) && !defined(__SANITIZE_ADDRESS__)
-static inline uint32_t
-match_tags(const Bucket *b, uint16_t tag)
-{
-    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-    const uint16_t *line = (const uint16_t *)(const void *)b;
-    uint16x8_t want = vdupq_n_u16(tag);
-    uint8x16_t equal = vcombine_u8(vmovn_u16(vceqq_u16(vld1q_u16(line), want)), vmovn_u16(vceqq_u16(vld1q_u16(line + 8), want)));
-    uint8x16_t bits = vandq_u8(equal, vld1q_u8(weights));
-    uint32_t mask = vaddv_u8(vget_low_u8(bits)) | (uint32_t)vaddv_u8(vget_high_u8(bits)) << 8;
-    return (mask >> 2) & 0x3FFu;
-}
-#else
-static inline uint32_t
-match_tags(const Bucket *b, uint16_t tag)
-{
-    uint32_t mask = 0;
-    for (uint32_t i = 0; i < BUCKET_SLOTS; i++)
-        mask |= (uint32_t)(b->tags[i] == tag) << i;
-    return mask;
-}
-#endif
-
 Buf
-table_probe(uint64_t hash)
+table_probe_chain(uint64_t hash)
 {
     uint16_t tag16 = hash_tag16(hash);
     uint32_t index = hash_bucket(hash);
-    uint32_t left = buf_bucket_count / buf_partition_count;
 
-    for (;;) {
+    for (uint32_t left = buf_bucket_count / buf_partition_count - 1; left > 0; left--) {
+        index = next_bucket(index);
         const Bucket *b = &buf_buckets[index];
         uint32_t m = match_tags(b, tag16);
-        if (LIKELY(m)) {
-            uint32_t frame = (uint32_t)b->frames[__builtin_ctz(m)];
-            return LIKELY(frame < buf_frame_count) ? (Buf)frame : BUF_INVALID; /* torn slots hold anything */
-        }
+        if (m) /* relaxed: as in table_probe */
+            return __atomic_load_n(&b->frames[__builtin_ctz(m)], __ATOMIC_RELAXED);
         /* relaxed: a wrong answer costs a look under the lock */
-        if (LIKELY(overflow_of(atomic_load_explicit(&b->version, memory_order_relaxed)) == 0) || --left == 0)
-            return BUF_INVALID;
-        index = next_bucket(index);
+        if (bucket_overflow(atomic_load_explicit(&b->version, memory_order_relaxed)) == 0)
+            break;
     }
+    return BUF_INVALID;
 }
 
 Buf
@@ -109,7 +66,7 @@ table_lookup(uint64_t hash, const BufTag *tag)
         }
         if (UNLIKELY(version & VERSION_WRITING))
             return BUF_INVALID; /* the locked path will tell */
-        if (LIKELY(overflow_of(version) == 0) || --left == 0)
+        if (LIKELY(bucket_overflow(version) == 0) || --left == 0)
             return BUF_INVALID;
         index = next_bucket(index);
     }
@@ -129,7 +86,7 @@ static void
 bucket_end(Bucket *b, int overflow_change)
 {
     uint32_t v = atomic_load_explicit(&b->version, memory_order_relaxed); /* as above */
-    uint32_t overflow = overflow_of(v);
+    uint32_t overflow = bucket_overflow(v);
 
     if (overflow_change > 0 && overflow < OVERFLOW_MAX)
         overflow++;

@@ -34,7 +34,7 @@ STATIC_ASSERT((((UINT64_C(1) << LW_OWNER_BITS) - 1) << LW_OWNER_SHIFT & (LW_EXCL
 
 void lw_wake_waiters(LwLock *l); /* harmless when there is nobody to wake */
 NORETURN void lw_held_full(void);
-NORETURN void lw_not_held(const LwLock *l);
+void lw_forget_held_earlier(const LwLock *l);
 
 /* What this process holds; noted before it is taken: a process that dies in between must count as a holder. */
 static inline void
@@ -58,12 +58,11 @@ lw_forget_held(LwLock *l)
     interrupts_held--;
     ASSERT(interrupts_held >= 0);
     if (LIKELY(self != NULL)) {
-        uint32_t i = self->lw_held_count;
-        while (i > 0 && self->lw_held[i - 1] != l)
-            i--;
-        if (UNLIKELY(i == 0))
-            lw_not_held(l);
-        self->lw_held[i - 1] = self->lw_held[--self->lw_held_count];
+        uint32_t i = self->lw_held_count - 1; /* mostly the last one taken */
+        if (UNLIKELY(i >= LW_HELD_MAX || self->lw_held[i] != l))
+            lw_forget_held_earlier(l);
+        else
+            self->lw_held_count = i;
     }
 }
 

@@ -54,9 +54,19 @@ lw_held_full(void)
     PANIC("too many LWLocks taken");
 }
 
+/* Not the last one taken. */
 void
-lw_not_held(const LwLock *l)
+lw_forget_held_earlier(const LwLock *l)
 {
+    ProcSlot *self = proc_self;
+    uint32_t i = self->lw_held_count;
+
+    while (i > 0 && self->lw_held[i - 1] != l)
+        i--;
+    if (i > 0) {
+        self->lw_held[i - 1] = self->lw_held[--self->lw_held_count];
+        return;
+    }
     PANIC("lock %s is not held", wait_event_name(WAIT_CLASS_LWLOCK | l->tranche));
 }
 
