@@ -208,7 +208,7 @@ text_unpin(TextPool *p, int id)
 }
 
 int
-text_read(TextPool *p, const BufTag *tag)
+text_read(TextPool *p, const BufTag *tag, bool in_ring)
 {
     uint32_t hash = hash_of(tag);
     TextLock *l = partition_of(p, hash);
@@ -216,7 +216,7 @@ text_read(TextPool *p, const BufTag *tag)
     TextEntry *e = *find_entry(p, tag, hash);
     int id = e ? e->id : -1;
     if (id >= 0)
-        pin(p, id, true);
+        pin(p, id, !in_ring);
     text_unlock(l);
     return id;
 }

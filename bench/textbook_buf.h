@@ -35,8 +35,8 @@ typedef struct TextPool {
 
 TextPool *text_pool_create(uint32_t frames); /* on shared memory */
 int text_lookup(TextPool *p, const BufTag *tag);
-/* The page's frame, pinned; -1 if it is not there. */
-int text_read(TextPool *p, const BufTag *tag);
+/* The page's frame, pinned; -1 if it is not there. in_ring: for a scan, which raises no usage count beyond 1. */
+int text_read(TextPool *p, const BufTag *tag, bool in_ring);
 void text_unpin(TextPool *p, int id);
 void text_lock_shared(TextLock *l);
 void text_unlock(TextLock *l);

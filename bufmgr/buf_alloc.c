@@ -246,6 +246,7 @@ victim_get(BufRing *ring, Buf *out)
             if (rc == ERR_BUSY)
                 continue;
             if (rc == ERR_OK) {
+                PROBE1(buf_victim, b);
                 if (ring)
                     ring->frames[ring->current] = b;
                 *out = b;

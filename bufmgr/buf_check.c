@@ -44,6 +44,8 @@ check_frames(char *why, size_t n, uint32_t *tagged)
                 "frame %d is dirty but its bit is clear", b);
         FAIL_IF(pins_find(b) && state_pins(s) == 0, "frame %d is pinned by us and has no pins", b);
         FAIL_IF(buf_usage[b] > USAGE_MAX, "frame %d has usage %d", b, buf_usage[b]);
+        FAIL_IF(!(s & BUF_STATE_VALID) && !(atomic_load_explicit(&buf_frames[b].version, memory_order_relaxed) & 1), /* as above */
+                "frame %d has no valid page but could be read without a lock", b);
         if (!(s & BUF_STATE_TAG_VALID))
             continue;
         ++*tagged;

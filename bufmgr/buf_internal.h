@@ -251,7 +251,7 @@ pins_find(Buf b)
 
 static inline uint64_t pin_word(Buf b) { return ((uint64_t)(uint32_t)b + 1) | UINT64_C(1) << 32; } /* pinned once */
 
-/* The word in which a page not pinned by us can be noted at once; NULL: it is pinned, or a longer look is needed. */
+/* The word in which a page that we have not pinned can be noted; NULL: we have, or it takes a longer look. */
 static inline uint64_t *
 pins_place(Buf b)
 {

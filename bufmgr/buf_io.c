@@ -255,6 +255,7 @@ read_slow(const BufTag *tag, uint64_t hash, BufMode mode, BufRing *ring, Buf *ou
     if (rc != ERR_OK)
         return rc;
     if (io) {
+        PROBE4(buf_miss, tag->rel.db, tag->rel.rel, tag->fork, tag->block);
         rc = fill_frame(b, mode, ring);
         if (rc != ERR_OK) {
             buf_unpin(b);

@@ -17,9 +17,17 @@ static uint64_t own_pins[PIN_SETS * PIN_WAYS];
 STATIC_ASSERT(sizeof(own_pins) == sizeof(((ProcSlot *)0)->buf_private));
 uint64_t *buf_pins = own_pins;
 uint32_t pins_deep;
-static int overflow_count;
+static int overflow_count; /* and in the slot, for others */
 static uint64_t *overflow_words; /* beyond the 64: as buf_pins; 0 empty */
 static uint32_t overflow_mask;
+
+static void
+overflow_count_set(int count)
+{
+    overflow_count = count;
+    if (proc_self) /* relaxed: read by others only once this process is dead */
+        atomic_store_explicit(&proc_self->buf_pins_beyond, (uint32_t)count, memory_order_relaxed);
+}
 
 static void
 release_pins_at_exit(void *arg)
@@ -32,7 +40,7 @@ buf_process_init(void)
 {
     buf_pins = proc_self ? proc_self->buf_private : own_pins;
     memset(buf_pins, 0, sizeof(own_pins));
-    overflow_count = 0;
+    overflow_count_set(0);
     pins_deep = 0;
     if (overflow_words) /* a parent's */
         memset(overflow_words, 0, sizeof(uint64_t) * ((size_t)overflow_mask + 1));
@@ -42,7 +50,6 @@ buf_process_init(void)
 }
 
 /* ---- private pins beyond the 64 of the slot: an open-addressed table that grows ---- */
-
 
 static uint32_t
 overflow_home(Buf b)
@@ -80,8 +87,8 @@ overflow_add(Buf b)
             if (old[i])
                 overflow_place(old[i]);
     }
-    overflow_place(((uint64_t)b + 1) | UINT64_C(1) << 32);
-    overflow_count++;
+    overflow_count_set(overflow_count + 1); /* before the pin is noted: it must not be thought to be in the slot */
+    overflow_place(pin_word(b));
 }
 
 static void
@@ -97,7 +104,7 @@ overflow_remove(Buf b)
         }
     }
     overflow_words[hole] = 0;
-    overflow_count--;
+    overflow_count_set(overflow_count - 1);
 }
 
 uint64_t *
@@ -119,7 +126,7 @@ pins_add_deep(Buf b)
     for (int i = 1; i < PIN_WAYS; i++)
         if (w[i] == 0) {
             pins_deep |= 1u << pin_set(b);
-            w[i] = ((uint64_t)b + 1) | UINT64_C(1) << 32;
+            w[i] = pin_word(b);
             return;
         }
     overflow_add(b);
@@ -194,6 +201,7 @@ frame_pin_key(Buf b, const TagKey *key, bool bump, uint64_t *state_out)
         return false;
     }
     pins_add(b);
+    PROBE2(buf_pin, b, key->block);
     if (bump)
         bump_usage(b);
     *state_out = old;
@@ -282,7 +290,7 @@ buf_read_shared(RelLocator r, ForkNo fork, BlockNo b, BufRing *ring, Buf hint, B
     Buf found = find_frame(&key, hint);
     uint64_t *pin = pins_place(found);
 
-    if (UNLIKELY(found < 0 || !pin))
+    if (UNLIKELY(found < 0 || (!pin && pins_find(found))))
         return read_shared_slow(key.space, key.rel, key.block, ring, NULL, out);
     Frame *f = &buf_frames[found];
     __builtin_prefetch(buf_page(found)); /* the header: whoever locks a page looks at it first */
@@ -291,7 +299,11 @@ buf_read_shared(RelLocator r, ForkNo fork, BlockNo b, BufRing *ring, Buf hint, B
     uint64_t old = atomic_fetch_add_explicit(&f->state, BUF_ONE_PIN + LW_ONE_SHARED, memory_order_acquire);
     if (UNLIKELY((old & (wanted | LW_SHARED_BARRED)) != wanted || !key_is(&key, &f->tag)))
         return read_shared_slow(key.space, key.rel, key.block, ring, f, out);
-    *pin = pin_word(found);
+    if (LIKELY(pin != NULL))
+        *pin = pin_word(found);
+    else
+        pins_add(found);
+    PROBE2(buf_pin, found, b);
     if (buf_usage[found] < (ring ? 1 : USAGE_MAX))
         buf_usage[found]++;
     buf_stats.hit++;
@@ -410,10 +422,27 @@ buf_release_all_pins(void)
             continue;
         Buf b = (Buf)((uint32_t)overflow_words[i] - 1);
         overflow_words[i] = 0;
-        overflow_count--;
+        overflow_count_set(overflow_count - 1);
         frame_unpin_shared(&buf_frames[b]);
     }
     pins_deep = 0;
+}
+
+bool
+buf_release_dead(ProcSlot *slot)
+{
+    /* relaxed: the process is dead, and its parent has seen it */
+    if (atomic_load_explicit(&slot->critical, memory_order_relaxed) != 0 || slot->lw_held_count != 0 ||
+        atomic_load_explicit(&slot->buf_pins_beyond, memory_order_relaxed) != 0)
+        return false;
+    for (int i = 0; i < PIN_SETS * PIN_WAYS; i++) {
+        uint64_t word = slot->buf_private[i];
+        if (word == 0)
+            continue;
+        slot->buf_private[i] = 0;
+        frame_unpin_shared(&buf_frames[(Buf)((uint32_t)word - 1)]);
+    }
+    return true;
 }
 
 /* ---- content locks ---- */

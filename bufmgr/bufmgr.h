@@ -85,6 +85,9 @@ bool buf_bgwriter_round(void);               /* cleans ahead of the clock hand; 
 /* Pins registered by this process and not yet released: at the end of a statement there must be none
  * beyond what `owner` knows; used by the resource owner and in assertions. */
 int buf_my_pin_count(void);
+/* Gives back the pins of a process that was killed between operations, from its slot. False: it was killed inside
+ * one (critical, or a lock held), or not all its pins stand in the slot: shared memory must be made anew. */
+bool buf_release_dead(ProcSlot *slot) MUST_USE;
 void buf_release_all_pins(void); /* process exit and error cleanup of auxiliary processes */
 /* Optimistic read of a page: content version before and after; 0 = locked exclusively now. */
 uint64_t buf_version_begin(Buf b);

@@ -55,6 +55,169 @@ pins_nest_and_hints_are_confirmed(void)
     buf_unpin(c);
 }
 
+/* A second process's view: it can share the lock, or it has to wait. */
+static void
+try_exclusive(int number)
+{
+    Buf b;
+    buf_process_init();
+    MUST(buf_read(rel, FORK_MAIN, 0, BUF_NORMAL, NULL, &b) == ERR_OK);
+    MUST(buf_try_lock(b, LW_EXCLUSIVE) == (number != 0));
+    if (number != 0)
+        buf_unlock(b);
+    buf_unpin(b);
+}
+
+static void
+reading_shared_pins_and_locks(void)
+{
+    Buf a, b;
+    BufView v;
+    CU_ASSERT_EQUAL_FATAL(buf_read_shared(rel, FORK_MAIN, 0, NULL, BUF_INVALID, &a), ERR_OK);
+    CU_ASSERT_TRUE(buf_is_pinned_by_me(a));
+    CU_ASSERT_TRUE(lw_held_by_me(&buf_frames[a].content));
+    CU_ASSERT_TRUE(buf_view(a, &v) && v.pins == 1);
+    CU_ASSERT_EQUAL(test_wait_child(test_child(try_exclusive, 0)), 0);
+    /* again, pinned and locked already */
+    CU_ASSERT_EQUAL_FATAL(buf_read_shared(rel, FORK_MAIN, 0, NULL, a, &b), ERR_OK);
+    CU_ASSERT_EQUAL(a, b);
+    CU_ASSERT_EQUAL(buf_my_pin_count(), 2);
+    CU_ASSERT_EQUAL(proc_self->lw_held_count, 2);
+    buf_release(b);
+    CU_ASSERT_EQUAL(buf_my_pin_count(), 1);
+    CU_ASSERT_EQUAL(test_wait_child(test_child(try_exclusive, 0)), 0);
+    buf_unlock(a);
+    CU_ASSERT_EQUAL(test_wait_child(test_child(try_exclusive, 1)), 0);
+    buf_lock(a, LW_SHARED);
+    buf_release(a);
+    CU_ASSERT_EQUAL(buf_my_pin_count(), 0);
+    CU_ASSERT_EQUAL(proc_self->lw_held_count, 0);
+    CU_ASSERT_TRUE(buf_view(a, &v) && v.pins == 0);
+    /* a wrong hint */
+    CU_ASSERT_EQUAL_FATAL(buf_read_shared(rel, FORK_MAIN, 1, NULL, a, &b), ERR_OK);
+    CU_ASSERT_TRUE(b != a && buf_block(b) == 1);
+    buf_release(b);
+    /* exclusive locks are released the same way */
+    CU_ASSERT_EQUAL_FATAL(buf_read(rel, FORK_MAIN, 0, BUF_NORMAL, NULL, &a), ERR_OK);
+    buf_lock(a, LW_EXCLUSIVE);
+    buf_release(a);
+    CU_ASSERT_EQUAL(test_wait_child(test_child(try_exclusive, 1)), 0);
+    CU_ASSERT_TRUE(pool_is_sound());
+}
+
+static void
+rewrite_block(int number)
+{
+    Buf b;
+    buf_process_init();
+    MUST(buf_read(rel, FORK_MAIN, 0, BUF_NORMAL, NULL, &b) == ERR_OK);
+    buf_lock(b, LW_EXCLUSIVE);
+    write_page(b, (unsigned)number);
+    buf_release(b);
+}
+
+/* Makes pages until the frame has gone to another one. */
+static void
+evict_frame(Buf frame)
+{
+    BlockNo first;
+    BufView v;
+    Buf b;
+    for (int i = 0; i < 1000 && buf_view(frame, &v) && v.tag.fork == FORK_MAIN; i++) {
+        CU_ASSERT_EQUAL_FATAL(buf_extend(rel, FORK_VM, NULL, 1, &first, &b), ERR_OK);
+        buf_release(b);
+    }
+    CU_ASSERT_EQUAL(v.tag.fork, FORK_VM);
+}
+
+static void
+a_peek_counts_only_if_nothing_has_changed(void)
+{
+    BufPeek p, q;
+    Buf b;
+    CU_ASSERT_EQUAL_FATAL(buf_read(rel, FORK_MAIN, 0, BUF_NORMAL, NULL, &b), ERR_OK);
+    buf_unpin(b);
+    CU_ASSERT_TRUE_FATAL(buf_peek_begin(rel, FORK_MAIN, 0, BUF_INVALID, &p));
+    CU_ASSERT_EQUAL(p.buf, b);
+    CU_ASSERT_EQUAL(buf_my_pin_count(), 0);
+    CU_ASSERT_TRUE(page_holds(b, 7));
+    CU_ASSERT_TRUE(buf_peek_valid(&p));
+    CU_ASSERT_TRUE(buf_peek_begin(rel, FORK_MAIN, 0, b, &q)); /* by hint */
+    CU_ASSERT_TRUE(buf_peek_valid(&q));
+    CU_ASSERT_FALSE(buf_peek_begin(rel, FORK_MAIN, 9999, b, &q)); /* not there, whatever the hint says */
+    /* shared locks and pins change nothing */
+    CU_ASSERT_EQUAL_FATAL(buf_read_shared(rel, FORK_MAIN, 0, NULL, BUF_INVALID, &b), ERR_OK);
+    CU_ASSERT_TRUE(buf_peek_valid(&p));
+    CU_ASSERT_TRUE(buf_peek_begin(rel, FORK_MAIN, 0, BUF_INVALID, &q));
+    buf_release(b);
+    CU_ASSERT_TRUE(buf_peek_valid(&p));
+    /* an exclusive lock does, for as long as it is held and after */
+    CU_ASSERT_EQUAL_FATAL(buf_read(rel, FORK_MAIN, 0, BUF_NORMAL, NULL, &b), ERR_OK);
+    buf_lock(b, LW_EXCLUSIVE);
+    CU_ASSERT_FALSE(buf_peek_valid(&p));
+    CU_ASSERT_FALSE(buf_peek_begin(rel, FORK_MAIN, 0, BUF_INVALID, &q));
+    buf_release(b);
+    CU_ASSERT_FALSE(buf_peek_valid(&p));
+    CU_ASSERT_TRUE_FATAL(buf_peek_begin(rel, FORK_MAIN, 0, BUF_INVALID, &p));
+    CU_ASSERT_EQUAL(test_wait_child(test_child(rewrite_block, 7)), 0);
+    CU_ASSERT_FALSE(buf_peek_valid(&p));
+    /* and so does the frame's going to another page, also if the page comes back */
+    CU_ASSERT_EQUAL_FATAL(buf_flush_relation(rel), ERR_OK);
+    CU_ASSERT_TRUE_FATAL(buf_peek_begin(rel, FORK_MAIN, 0, BUF_INVALID, &p));
+    CU_ASSERT_EQUAL_FATAL(relfile_create(rel, FORK_VM, false), ERR_OK);
+    evict_frame(p.buf);
+    CU_ASSERT_FALSE(buf_peek_valid(&p));
+    CU_ASSERT_EQUAL_FATAL(buf_read(rel, FORK_MAIN, 0, BUF_NORMAL, NULL, &b), ERR_OK);
+    CU_ASSERT_FALSE(buf_peek_valid(&p));
+    CU_ASSERT_TRUE(page_holds(b, 7));
+    CU_ASSERT_TRUE(buf_peek_begin(rel, FORK_MAIN, 0, b, &p) && buf_peek_valid(&p));
+    buf_unpin(b);
+    CU_ASSERT_TRUE(pool_is_sound());
+}
+
+/* Dies holding pins, as by the OOM killer between two operations. */
+static void
+die_with_pins(int number)
+{
+    Buf b;
+    buf_process_init();
+    for (BlockNo i = 0; i < 3; i++) {
+        MUST(buf_read(rel, FORK_MAIN, i, BUF_NORMAL, NULL, &b) == ERR_OK);
+        buf_pin_again(b);
+    }
+    if (number)
+        buf_lock(b, LW_EXCLUSIVE);
+    kill(getpid(), SIGKILL);
+}
+
+static void
+pins_of_the_dead_are_given_back(void)
+{
+    BufView v;
+    Buf b;
+    for (int locked = 0; locked < 2; locked++) {
+        pid_t pid = test_child(die_with_pins, locked);
+        CU_ASSERT_TRUE(WIFSIGNALED(test_wait_child(pid)));
+        ProcSlot *slot = proc_find_pid((uint32_t)pid);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(slot);
+        CU_ASSERT_EQUAL(buf_release_dead(slot), !locked);
+        if (locked) { /* not to be had by rights; here nobody else is about */
+            CU_ASSERT_EQUAL_FATAL(buf_read(rel, FORK_MAIN, 2, BUF_NORMAL, NULL, &b), ERR_OK);
+            CU_ASSERT_FALSE(buf_try_lock(b, LW_SHARED));
+            lw_init(&buf_frames[b].content, LWT_BUFFER_CONTENT);
+            atomic_store_explicit(&buf_frames[b].state, BUF_STATE_TAG_VALID | BUF_STATE_VALID | 2 * BUF_ONE_PIN, memory_order_relaxed); /* alone */
+            version_close(&buf_frames[b]);
+            buf_unpin(b);
+            slot->lw_held_count = 0;
+            CU_ASSERT_TRUE(buf_release_dead(slot));
+        }
+        proc_free_dead(slot);
+        for (b = 0; b < buf_count(); b++)
+            CU_ASSERT_TRUE(buf_view(b, &v) && v.pins == 0);
+    }
+    CU_ASSERT_TRUE(pool_is_sound());
+}
+
 static void
 a_pool_full_of_pins_is_an_error(void)
 {
@@ -409,6 +572,9 @@ main(int argc, char **argv)
     CU_pSuite s = CU_add_suite("bufmgr basic", NULL, NULL);
     CU_ADD_TEST(s, extended_pages_are_found_again);
     CU_ADD_TEST(s, pins_nest_and_hints_are_confirmed);
+    CU_ADD_TEST(s, reading_shared_pins_and_locks);
+    CU_ADD_TEST(s, a_peek_counts_only_if_nothing_has_changed);
+    CU_ADD_TEST(s, pins_of_the_dead_are_given_back);
     CU_ADD_TEST(s, a_pool_full_of_pins_is_an_error);
     CU_ADD_TEST(s, cleanup_lock_needs_the_only_pin);
     CU_ADD_TEST(s, versions_tell_of_changes);

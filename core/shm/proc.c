@@ -115,6 +115,7 @@ clear_slot(ProcSlot *s)
     s->lw_next = s->lw_mode = s->lw_held_count = 0;
     s->lock_waiting_for = NULL;
     memset(s->buf_private, 0, sizeof(s->buf_private));
+    atomic_store_explicit(&s->buf_pins_beyond, 0, memory_order_relaxed); /* relaxed: as the rest of the slot */
     s->user_name[0] = s->database_name[0] = s->application_name[0] = s->client_addr[0] = '\0';
     s->client_port = 0;
     s->activity[0] = '\0';

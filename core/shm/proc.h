@@ -86,6 +86,7 @@ typedef struct ProcSlot {
 
     /* bufmgr: own pins as (buffer, count) pairs; layout in bufmgr */
     CACHE_ALIGNED uint64_t buf_private[64];
+    _Atomic uint32_t buf_pins_beyond;   /* pins that did not fit there: known to the process only */
 
     /* observers */
     char user_name[NAME_BYTES], database_name[NAME_BYTES], application_name[NAME_BYTES], client_addr[64];
