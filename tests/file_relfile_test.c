@@ -250,6 +250,41 @@ the_queue_takes_requests_from_many(void)
     CU_ASSERT_EQUAL(count, 0);
 }
 
+/* The same pages, also from addresses that direct I/O does not take; and buffered again they are still there. */
+static void
+direct_io_reads_and_writes_the_same(void)
+{
+    static const RelLocator r = {1663, 5, 16500};
+    static char memory[4 * PAGE_BYTES + 8];
+    relfile_direct = RELFILE_DIRECT;
+    CU_ASSERT_EQUAL_FATAL(relfile_create(r, FORK_MAIN, false), ERR_OK);
+    CU_ASSERT_EQUAL_FATAL(relfile_extend(r, FORK_MAIN, 0, 3), ERR_OK);
+    CU_ASSERT_EQUAL_FATAL(relfile_extend(r, FORK_MAIN, 3, 20), ERR_OK);
+    for (BlockNo b = 0; b < 23; b += 2)
+        CU_ASSERT_EQUAL_FATAL(write_one(r, b, b + 100), ERR_OK);
+    for (BlockNo b = 0; b < 23; b++)
+        CU_ASSERT_TRUE(reads_as(r, b, b % 2 ? 0 : b + 100));
+    for (int shift = 0; shift < 16; shift += 8) { /* at most one of the two is aligned */
+        void *pages[3];
+        for (int i = 0; i < 3; i++)
+            pages[i] = memory + shift + (size_t)i * PAGE_BYTES;
+        CU_ASSERT_EQUAL_FATAL(relfile_read(r, FORK_MAIN, 2, pages, 3), ERR_OK);
+        CU_ASSERT_EQUAL(load_u32((char *)pages[0] + 4096), 102);
+        CU_ASSERT_TRUE(page_is_new(pages[1]));
+        CU_ASSERT_EQUAL(load_u32((char *)pages[2] + 4096), 104);
+        CU_ASSERT_EQUAL(relfile_write(r, FORK_MAIN, 2, (const void *const *)pages, 3), ERR_OK);
+    }
+    CU_ASSERT_EQUAL(relfile_prefetch(r, FORK_MAIN, 0, 10), ERR_OK);
+    relfile_writeback(r, FORK_MAIN, 0, 10);
+    void *page[1] = {memory};
+    CU_ASSERT_EQUAL(relfile_read(r, FORK_MAIN, 23, page, 1), ERR_CORRUPT); /* past the end */
+    relfile_forget_all();
+    relfile_direct = RELFILE_BUFFERED;
+    for (BlockNo b = 0; b < 23; b++)
+        CU_ASSERT_TRUE(reads_as(r, b, b % 2 ? 0 : b + 100));
+    CU_ASSERT_EQUAL(relfile_unlink(r, false), ERR_OK);
+}
+
 static void
 small_files_are_replaced_whole(void)
 {
@@ -314,6 +349,7 @@ main(int argc, char **argv)
     CU_ADD_TEST(s, dropped_numbers_stay_taken_for_a_while);
     CU_ADD_TEST(s, descriptors_do_not_outlive_their_names);
     CU_ADD_TEST(s, the_queue_takes_requests_from_many);
+    CU_ADD_TEST(s, direct_io_reads_and_writes_the_same);
     CU_ADD_TEST(s, small_files_are_replaced_whole);
     CU_ADD_TEST(s, directories_are_copied_and_removed);
     TEST_MAIN_END();

@@ -39,8 +39,13 @@
  * through the allocator when the page is written for real. */
 #define FALLOCATE_PAGES_MIN 9
 
+/* What direct I/O wants of addresses; devices with larger blocks refuse, and are then read through the cache. */
+#define DIRECT_ALIGN 4096u
+
 bool enable_fsync = true;
+int relfile_direct = RELFILE_BUFFERED;
 static int max_files_per_process = 1000;
+static bool direct_refused; /* by the file system, once is enough */
 
 typedef struct CachedFile {
     SegmentKey key;
@@ -57,7 +62,12 @@ static struct {
     uint64_t generation;
 } cache;
 
+static const SettingEnum direct_options[] = {{"off", RELFILE_BUFFERED, false}, {"data", RELFILE_DIRECT, false}, {NULL, 0, false}};
+
 static const SettingDef file_settings[] = {
+    {.name = "debug_io_direct", .type = SETTING_ENUM, .context = CONTEXT_POSTMASTER, .group = "Developer Options",
+     .description = "Reads and writes relation files past the kernel's page cache.", .variable = &relfile_direct,
+     .options = direct_options, .boot = "off"},
     {.name = "fsync", .type = SETTING_BOOL, .context = CONTEXT_SIGHUP, .group = "Write-Ahead Log / Settings",
      .description = "Forces synchronization of updates to disk.", .variable = &enable_fsync, .boot = "on"},
     {.name = "max_files_per_process", .type = SETTING_INT, .context = CONTEXT_POSTMASTER,
@@ -283,7 +293,15 @@ segment_open(SegmentKey key, int create_flags, int *out)
     key_path(key, path, sizeof(path));
     if (cache.free_head < 0)
         cache_close(cache.oldest);
-    int fd = open_retry(path, O_RDWR | create_flags);
+    bool direct = relfile_direct == RELFILE_DIRECT && !direct_refused;
+    int fd = open_retry(path, O_RDWR | create_flags | (direct ? O_DIRECT : 0));
+    if (UNLIKELY(fd < 0 && direct && errno == EINVAL)) {
+        /* The file may have come into being all the same: O_EXCL would now find it. */
+        direct_refused = true;
+        fd = open_retry(path, O_RDWR | (create_flags & ~O_EXCL));
+        if (fd >= 0)
+            REPORT(LEVEL_LOG, SQLSTATE_FEATURE_NOT_SUPPORTED, err_message("direct I/O is not possible for file \"%s\"", path));
+    }
     if (fd < 0) {
         int saved = errno;
         ErrCode rc = file_error(saved, create_flags ? "could not create file \"%s\"" : "could not open file \"%s\"", path);
@@ -494,6 +512,20 @@ write_run(RelLocator r, ForkNo f, BlockNo first, const void *const *pages, int n
     return ERR_OK;
 }
 
+/* Direct I/O takes only aligned pages (the pool's are); others go through this one. */
+static char bounce[PAGE_BYTES] __attribute__((aligned(DIRECT_ALIGN)));
+
+static bool
+must_bounce(const void *const *pages, int n)
+{
+    if (LIKELY(relfile_direct == RELFILE_BUFFERED) || direct_refused)
+        return false;
+    for (int i = 0; i < n; i++)
+        if ((uintptr_t)pages[i] % DIRECT_ALIGN != 0)
+            return true;
+    return false;
+}
+
 /* Pages of the run that starts at first and neither leaves its segment nor exceeds one system call. */
 static int
 run_length(BlockNo first, int n)
@@ -507,7 +539,16 @@ relfile_read(RelLocator r, ForkNo f, BlockNo first, void *const *pages, int n)
 {
     while (n > 0) {
         int run = run_length(first, n);
-        ErrCode rc = read_run(r, f, first, pages, run);
+        ErrCode rc;
+        if (UNLIKELY(must_bounce((const void *const *)pages, run))) {
+            void *page = bounce;
+            run = 1;
+            rc = read_run(r, f, first, &page, 1);
+            if (rc == ERR_OK)
+                memcpy(pages[0], bounce, PAGE_BYTES);
+        } else {
+            rc = read_run(r, f, first, pages, run);
+        }
         if (rc != ERR_OK)
             return rc;
         first += (BlockNo)run;
@@ -522,7 +563,14 @@ relfile_write(RelLocator r, ForkNo f, BlockNo first, const void *const *pages, i
 {
     while (n > 0) {
         int run = run_length(first, n);
-        ErrCode rc = write_run(r, f, first, pages, run, false);
+        ErrCode rc;
+        if (UNLIKELY(must_bounce(pages, run))) {
+            const void *page = memcpy(bounce, pages[0], PAGE_BYTES);
+            run = 1;
+            rc = write_run(r, f, first, &page, 1, false);
+        } else {
+            rc = write_run(r, f, first, pages, run, false);
+        }
         if (rc != ERR_OK)
             return rc;
         first += (BlockNo)run;
@@ -562,7 +610,7 @@ extend_by_fallocate(RelLocator r, ForkNo f, BlockNo first, uint32_t n, ErrCode *
 ErrCode
 relfile_extend(RelLocator r, ForkNo f, BlockNo first, int n)
 {
-    static const char zero_page[PAGE_BYTES];
+    static const char zero_page[PAGE_BYTES] __attribute__((aligned(DIRECT_ALIGN)));
     const void *zeros[IOV_PAGES_MAX];
 
     for (size_t i = 0; i < IOV_PAGES_MAX; i++)
@@ -623,6 +671,8 @@ relfile_truncate(RelLocator r, ForkNo f, BlockNo blocks)
 ErrCode
 relfile_prefetch(RelLocator r, ForkNo f, BlockNo first, int n)
 {
+    if (relfile_direct == RELFILE_DIRECT && !direct_refused)
+        return ERR_OK; /* there is no cache to fetch it into */
     while (n > 0) {
         int run = (int)MIN(REL_SEGMENT_PAGES - first % REL_SEGMENT_PAGES, (uint32_t)n);
         int fd;
@@ -641,6 +691,8 @@ void
 relfile_writeback(RelLocator r, ForkNo f, BlockNo first, int n)
 {
 #ifdef SYNC_FILE_RANGE_WRITE
+    if (relfile_direct == RELFILE_DIRECT && !direct_refused)
+        return; /* it is with the device already */
     while (n > 0) {
         int run = (int)MIN(REL_SEGMENT_PAGES - first % REL_SEGMENT_PAGES, (uint32_t)n);
         int fd;

@@ -50,5 +50,7 @@ ErrCode file_replace_durable(const char *path, const void *bytes, size_t n) MUST
 ErrCode file_read_all(const char *path, Arena *a, char **out, size_t *n) MUST_USE;
 ErrCode file_sync_dir(const char *dir) MUST_USE;
 extern bool enable_fsync; /* setting fsync */
+typedef enum RelfileMode { RELFILE_BUFFERED, RELFILE_DIRECT } RelfileMode;
+extern int relfile_direct; /* setting debug_io_direct; a file system that refuses is used buffered */
 
 #endif
