@@ -27,7 +27,7 @@ ErrHandler *err_top;
 ErrClientHook err_client_hook;
 ErrStatementHook err_statement_hook;
 int err_depth;
-int critical_depth; /* see core/shm/proc.h */
+PROCESS_LOCAL int critical_depth; /* see core/shm/proc.h */
 
 static ErrReport stack[STACK_DEPTH];
 static Arena *error_arena;

@@ -9,7 +9,7 @@
 STATIC_ASSERT(sizeof(sig_atomic_t) == sizeof(int));
 
 volatile sig_atomic_t interrupts_pending;
-int interrupts_held;
+PROCESS_LOCAL int interrupts_held;
 
 static void
 process_nothing(void)

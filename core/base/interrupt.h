@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "core/base/macros.h"
+
 #define INTERRUPT_CANCEL 1u      /* query cancel: 57014 */
 #define INTERRUPT_TERMINATE 2u   /* fast shutdown or pg_terminate_backend: 57P01 */
 #define INTERRUPT_RELOAD 4u      /* SIGHUP */
@@ -19,7 +21,7 @@
 #define INTERRUPT_IDLE_IN_XACT 256u
 
 extern volatile sig_atomic_t interrupts_pending; /* bit set of the above; set from handlers */
-extern int interrupts_held;                      /* > 0: CHECK_INTERRUPTS does nothing */
+extern PROCESS_LOCAL int interrupts_held;                      /* > 0: CHECK_INTERRUPTS does nothing */
 void interrupts_raise(unsigned bit);             /* async-signal-safe */
 void interrupts_clear(unsigned bits);
 /* Acts on what is pending; registered by the session or the process's main loop. May raise. */

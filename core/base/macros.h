@@ -15,7 +15,14 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define UNUSED __attribute__((unused))
+#define NOINLINE __attribute__((noinline))
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+/* State of one process. A test that runs processes' code as threads gives each thread its own. */
+#ifdef POSTHASTE_THREADS_AS_PROCESSES
+#define PROCESS_LOCAL _Thread_local
+#else
+#define PROCESS_LOCAL
+#endif
 #define CACHE_LINE 64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE)))
 #define ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((__typeof__(x))(a)-1))

@@ -25,7 +25,7 @@
 
 ProcSlot *proc_slots;
 int proc_slot_count;
-ProcSlot *proc_self;
+PROCESS_LOCAL ProcSlot *proc_self;
 
 int max_connections = 100;
 int superuser_reserved_connections = 3;
@@ -299,11 +299,11 @@ proc_progress_command(const char *name)
 
 /* --- the end of a process ------------------------------------------------------------------------ */
 
-static struct {
+static PROCESS_LOCAL struct {
     void (*fn)(void *arg);
     void *arg;
 } exit_callbacks[EXIT_CALLBACKS_MAX];
-static int exit_callback_count;
+static PROCESS_LOCAL int exit_callback_count;
 
 void
 proc_on_exit(void (*fn)(void *arg), void *arg)

@@ -104,7 +104,7 @@ typedef struct ProcSlot {
 
 extern ProcSlot *proc_slots; /* array in SHM_CONTROL */
 extern int proc_slot_count;
-extern ProcSlot *proc_self;  /* NULL in the postmaster */
+extern PROCESS_LOCAL ProcSlot *proc_self;  /* NULL in the postmaster */
 
 /* max_connections, superuser_reserved_connections, max_worker_processes, autovacuum_max_workers,
  * max_wal_senders, update_process_title, track_activity_query_size. */
@@ -132,7 +132,7 @@ proc_wait_end(void)
     proc_wait_begin(0);
 }
 /* Critical section: nothing inside raises, allocates or sleeps on a latch; an error is a PANIC. */
-extern int critical_depth; /* process-local mirror */
+extern PROCESS_LOCAL int critical_depth; /* process-local mirror */
 static inline void
 critical_enter(void)
 {
