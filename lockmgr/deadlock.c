@@ -26,11 +26,11 @@ typedef struct CycleEdge {
     Holder *ahead;   /* soft edge: whom it waits behind; NULL for a hard edge */
 } CycleEdge;
 
-static CycleEdge path[MAX_PROCS_LIMIT + 256]; /* path[depth]; the cycle when the search returns true */
+static CycleEdge path[LOCK_SLOTS_MAX]; /* path[depth]; the cycle when the search returns true */
 static int path_length;
-static uint8_t visited[(MAX_PROCS_LIMIT + 256) / 8];
+static uint8_t visited[LOCK_SLOTS_MAX / 8];
 static uint32_t search_start;
-static char detail[8192];
+static PROCESS_LOCAL char detail[8192];
 
 static uint32_t autovacuum_ahead; /* pid of a worker that holds what this process waits for */
 

@@ -11,7 +11,6 @@
  */
 #include <string.h>
 
-#include "core/base/hash.h"
 #include "core/base/settings.h"
 #include "core/shm/shm.h"
 #include "lockmgr/lock_internal.h"
@@ -114,6 +113,9 @@ lock_init(void *base)
     lock_buckets = (int32_t *)(void *)p;
 
     memset(lock_shared, 0, sizeof(*lock_shared));
+    lock_stats = &lock_shared->stats;
+    lock_wait_policy_select();
+    fast_path_shared_init();
     lock_shared->lock_count = locks;
     lock_shared->holder_count = holders;
     lock_shared->bucket_count = buckets;
@@ -202,14 +204,6 @@ give_free(uint32_t home, bool holders, int32_t index)
 }
 
 /* ---- finding and making ---- */
-
-uint32_t
-lock_tag_hash(const LockTag *tag)
-{
-    uint64_t a = (uint64_t)tag->f1 << 32 | tag->f2;
-    uint64_t b = (uint64_t)tag->f3 << 32 | (tag->f4 ^ (uint32_t)tag->type << 24);
-    return (uint32_t)hash_u64(a ^ (b * UINT64_C(0x9E3779B97F4A7C15)));
-}
 
 static int32_t *
 bucket_of(uint32_t hash)

@@ -31,22 +31,19 @@ view_add(ViewBuilder *b, LockTag tag, LockMode mode, bool granted, bool fastpath
 static void
 add_fast_path(ViewBuilder *b, uint32_t slot)
 {
-    FastPath *fp = fast_path_of(&proc_slots[slot]), copy;
+    FastView v;
 
-    spin_lock(&fp->lock);
-    copy.used = fp->used;
-    copy.vxid = fp->vxid;
-    copy.vxid_held = fp->vxid_held;
-    memcpy(copy.modes, fp->modes, sizeof(copy.modes));
-    memcpy(copy.relations, fp->relations, sizeof(copy.relations));
-    spin_unlock(&fp->lock);
-    for (uint64_t left = copy.used; left; left &= left - 1) {
+    fast_path_read(slot, &v);
+    for (uint64_t left = v.used; left; left &= left - 1) {
         int i = __builtin_ctzll(left);
-        view_add(b, lock_tag_relation((Oid)(copy.relations[i] >> 32), (Oid)copy.relations[i]), (LockMode)copy.modes[i],
-                 true, true, slot, 0);
+        view_add(b, lock_tag_of_key(v.relations[i]), (LockMode)v.modes[i], true, true,
+                 slot, 0);
     }
-    if (copy.vxid_held)
-        view_add(b, lock_tag_vxid(slot, copy.vxid), LOCK_EXCLUSIVE, true, true, slot, 0);
+    if (v.vxid_held)
+        view_add(b, lock_tag_vxid(slot, v.vxid), LOCK_EXCLUSIVE, true, true, slot, 0);
+    for (int i = 0; i < FAST_XIDS; i++)
+        if (v.xids[i]) /* where it stands is nobody's business: PostgreSQL shows it as in the table */
+            view_add(b, lock_tag_xid(v.xids[i]), LOCK_EXCLUSIVE, true, false, slot, 0);
 }
 
 /*
@@ -92,6 +89,29 @@ add_vxid(uint64_t (*list)[2], int count, uint32_t slot)
     return count + 1;
 }
 
+/* Whether a process holds one of the modes on tag by its fast path. */
+static bool
+fast_path_holds(uint32_t slot, const LockTag *tag, uint16_t modes)
+{
+    FastView v;
+
+    fast_path_read(slot, &v);
+    if (tag->type == LOCKTAG_RELATION) {
+        for (uint64_t left = v.used; left; left &= left - 1) {
+            int i = __builtin_ctzll(left);
+            if (v.relations[i] == lock_tag_key(tag) && (modes & LOCK_BIT(v.modes[i])))
+                return true;
+        }
+    } else if (tag->type == LOCKTAG_TRANSACTION && (modes & LOCK_BIT(LOCK_EXCLUSIVE))) {
+        for (int i = 0; i < FAST_XIDS; i++)
+            if (v.xids[i] == lock_tag_to_xid(tag))
+                return true;
+    } else if (tag->type == LOCKTAG_VIRTUALXID && (modes & LOCK_BIT(LOCK_EXCLUSIVE))) {
+        return tag->f1 == slot && v.vxid_held && v.vxid == ((uint64_t)tag->f3 << 32 | tag->f2);
+    }
+    return false;
+}
+
 int
 lock_conflicting(LockTag tag, LockMode mode, Arena *a, uint64_t (**out)[2])
 {
@@ -100,22 +120,10 @@ lock_conflicting(LockTag tag, LockMode mode, Arena *a, uint64_t (**out)[2])
     uint64_t (*list)[2] = arena_alloc(a, sizeof(*list) * (size_t)MAX(proc_slot_count, 1));
     int count = 0;
 
-    if (tag.type == LOCKTAG_RELATION && (conflicts & (LOCK_BIT(LOCK_ACCESS_SHARE) | LOCK_BIT(LOCK_ROW_SHARE) | LOCK_BIT(LOCK_ROW_EXCLUSIVE)))) {
-        uint64_t relation = (uint64_t)tag.f1 << 32 | tag.f2;
-        for (uint32_t slot = 0; slot < (uint32_t)proc_slot_count; slot++) {
-            FastPath *fp = fast_path_of(&proc_slots[slot]);
-            bool found = false;
-            if (proc_self && slot == proc_self->index)
-                continue;
-            spin_lock(&fp->lock);
-            for (uint64_t left = fp->used; left && !found; left &= left - 1) {
-                int i = __builtin_ctzll(left);
-                found = fp->relations[i] == relation && (conflicts & LOCK_BIT(fp->modes[i]));
-            }
-            spin_unlock(&fp->lock);
-            if (found)
-                count = add_vxid(list, count, slot);
-        }
+    fast_path_heavy_fence(); /* who noted a lock before we were called is seen */
+    for (uint32_t slot = 0; slot < (uint32_t)proc_slot_count; slot++) {
+        if (!(proc_self && slot == proc_self->index) && fast_path_holds(slot, &tag, conflicts))
+            count = add_vxid(list, count, slot);
     }
     lw_acquire(partition_lock(hash), LW_SHARED);
     Lock *l = lock_find(&tag, hash);
@@ -141,4 +149,5 @@ lock_dump_all(void)
             what, views[i].fastpath ? " (fast path)" : "");
     }
     arena_destroy(a);
+    lock_stats_dump();
 }

@@ -17,12 +17,11 @@
 
 #include "core/base/clock.h"
 #include "core/base/interrupt.h"
+#include "core/base/probe.h"
 #include "core/base/str.h"
 #include "lockmgr/lock_internal.h"
 #include "lockmgr/lockmgr.h"
 
-/* About 5 us: rows are held for microseconds only, since locks go at the commit record. */
-#define SPIN_ROUNDS 64
 #define INTERRUPTS_THAT_END_A_WAIT (INTERRUPT_CANCEL | INTERRUPT_TERMINATE | INTERRUPT_TIMEOUT | INTERRUPT_LOCK_TIMEOUT)
 #define SLEEP_US_MAX 1000000 /* then look whether the postmaster is still there */
 
@@ -161,14 +160,18 @@ lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool chec
     bool checked = false, logged = false;
     LockResult result = LOCK_OK;
 
+    ASSERT(!proc_self || proc_self->lw_held_count == 1); /* the partition alone: line 1 of the lock order */
+    lock_count(&lock_stats->waits);
     h->wait_start = clock_now();
     /* relaxed: published to wakers by the partition lock's release */
     atomic_store_explicit(&proc_self->lock_wait_state, WAIT_SLEEPING, memory_order_relaxed);
     proc_self->lock_waiting_for = h;
     lw_release(partition_lock(hash));
 
+    PROBE4(lock_wait_start, tag->type, tag->f1, tag->f2, mode);
     uint64_t start = clock_monotonic_us(), waited = 0;
-    for (int i = 0; i < SPIN_ROUNDS && wait_state() == WAIT_SLEEPING; i++)
+    /* Rows are held for microseconds only, since locks go at the commit record. */
+    for (unsigned i = 0; i < lock_wait_policy->heavyweight_pauses && wait_state() == WAIT_SLEEPING; i++)
         cpu_pause();
     for (;;) {
         latch_reset(&proc_self->latch);
@@ -180,6 +183,7 @@ lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool chec
         }
         waited = clock_monotonic_us() - start;
         if (lock_timeout_ms > 0 && waited >= (uint64_t)lock_timeout_ms * 1000) {
+            lock_count(&lock_stats->timeouts);
             result = give_up(hash, h, LOCK_TIMED_OUT);
             break;
         }
@@ -187,6 +191,8 @@ lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool chec
             checked = !check_now;
             check_now = false;
             if (deadlock_check()) {
+                lock_count(&lock_stats->deadlocks);
+                PROBE4(lock_wait_end, tag->type, tag->f1, tag->f2, LOCK_DEADLOCK);
                 if (log_lock_waits)
                     log_wait("detected deadlock while waiting for", tag, hash, mode, waited, true);
                 stop_waiting();
@@ -203,6 +209,7 @@ lock_wait(const LockTag *tag, uint32_t hash, Holder *h, LockMode mode, bool chec
         sleep_on_latch(next_timeout_us(waited, checked), tag->type);
     }
     stop_waiting();
+    PROBE4(lock_wait_end, tag->type, tag->f1, tag->f2, result);
     if (logged && result == LOCK_OK)
         log_wait("acquired", tag, hash, mode, clock_monotonic_us() - start, false);
     return result;

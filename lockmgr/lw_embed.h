@@ -23,14 +23,15 @@
 #define LW_WAITERS (UINT64_C(1) << 62)
 #define LW_QUEUE (UINT64_C(1) << 61)
 #define LW_HANDOFF (UINT64_C(1) << 60)
+#define LW_WOKEN (UINT64_C(1) << 59)
 #define LW_COUNT UINT64_C(0xFFFF)
 STATIC_ASSERT(MAX_PROCS_LIMIT < 0xFFFF);
 
 #define LW_OWNER_SHIFT 16
-#define LW_OWNER_BITS 44
+#define LW_OWNER_BITS 43
 #define LW_ONE_SHARED UINT64_C(1)
 #define LW_SHARED_BARRED (LW_EXCL | LW_HANDOFF)
-STATIC_ASSERT((((UINT64_C(1) << LW_OWNER_BITS) - 1) << LW_OWNER_SHIFT & (LW_EXCL | LW_WAITERS | LW_QUEUE | LW_HANDOFF | LW_COUNT)) == 0);
+STATIC_ASSERT((((UINT64_C(1) << LW_OWNER_BITS) - 1) << LW_OWNER_SHIFT & (LW_EXCL | LW_WAITERS | LW_QUEUE | LW_HANDOFF | LW_WOKEN | LW_COUNT)) == 0);
 
 void lw_wake_waiters(LwLock *l); /* harmless when there is nobody to wake */
 NORETURN void lw_held_full(void);
@@ -72,7 +73,7 @@ lw_dropped(LwLock *l, uint64_t old, uint64_t taken)
 {
     uint64_t w = old - taken;
 
-    if (UNLIKELY((w & LW_WAITERS) && !(w & (LW_COUNT | LW_EXCL))))
+    if (UNLIKELY((w & (LW_WAITERS | LW_WOKEN)) == LW_WAITERS && !(w & (LW_COUNT | LW_EXCL))))
         lw_wake_waiters(l);
 }
 

@@ -10,10 +10,9 @@
 #include "lockmgr/lock_internal.h"
 #include "lockmgr/lockmgr.h"
 
-#define SPINS_BEFORE_SLEEP 1000
 #define SLEEP_US_MIN 10
 #define SLEEP_US_MAX 1000
-#define STUCK_US (60u * 1000 * 1000)
+uint64_t spin_stuck_us = 60u * 1000 * 1000;
 
 void
 spin_init(Spinlock *l)
@@ -29,21 +28,24 @@ spin_lock_slow(Spinlock *l, const char *file, int line)
     long sleep_us = SLEEP_US_MIN;
     uint64_t start = 0;
 
-    while (!spin_try_lock(l)) {
-        if (spins < SPINS_BEFORE_SLEEP) {
+    lock_count(&lock_stats->spin_contended);
+    while (!spin_try_word(l)) {
+        if (spins < lock_wait_policy->spin_pauses) {
             for (unsigned i = 0; i < pauses; i++)
                 cpu_pause();
             spins += pauses;
-            pauses = MIN(pauses * 2, 64u);
+            pauses = MIN(pauses * 2, lock_wait_policy->backoff_max);
             continue;
         }
         uint64_t now = clock_monotonic_us();
         if (start == 0)
             start = now;
-        else if (now - start > STUCK_US)
+        else if (now - start > spin_stuck_us)
             PANIC("stuck spinlock detected at %s:%d", file, line);
+        lock_count(&lock_stats->spin_slept);
         struct timespec ts = {0, sleep_us * 1000};
         nanosleep(&ts, NULL);
         sleep_us = MIN(sleep_us * 2, SLEEP_US_MAX);
     }
+    SPIN_NOTE(1);
 }

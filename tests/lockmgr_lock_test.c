@@ -21,6 +21,9 @@ static struct Shared {
     char detail[2048];
     _Atomic int victims, grants;
     _Atomic int held[16][LOCK_MODE_COUNT]; /* stress: processes that hold object, mode */
+    LwLockPadded lw;
+    _Atomic int weak_inside[4], strong_inside[4], weak_children;
+    _Atomic uint64_t current_xid, ended_xid;
 } *sh;
 
 static const LockTag rel = {5, 1259, 0, 0, LOCKTAG_RELATION, 0};
@@ -486,6 +489,118 @@ conflicting_modes_are_never_held_together(void)
     lock_release_all(false);
 }
 
+static void
+contending_child(int number)
+{
+    set_step(1);
+    lw_acquire(&sh->lw.lock, LW_EXCLUSIVE);
+    lw_release(&sh->lw.lock);
+}
+
+static void
+contention_is_counted_by_tranche(void)
+{
+    LwStats before, after;
+    lw_init(&sh->lw.lock, LWT_TEST);
+    lw_stats_read(LWT_TEST, &before);
+    set_step(0);
+    lw_acquire(&sh->lw.lock, LW_SHARED);
+    pid_t child = test_child(contending_child, 0);
+    wait_step(1);
+    test_sleep_ms(20);
+    lw_release(&sh->lw.lock);
+    CU_ASSERT_EQUAL(test_wait_child(child), 0);
+    lw_stats_read(LWT_TEST, &after);
+    CU_ASSERT_EQUAL(after.contended, before.contended + 1);
+    CU_ASSERT_TRUE(after.slept > before.slept && after.spun == before.spun);
+}
+
+/* Weak lockers that do little else, so that strong ones arrive at any point of noting and removing. */
+static void
+weak_or_strong_child(int number)
+{
+    uint64_t rnd = test_seed * 3 + (unsigned)number;
+    deadlock_timeout_ms = 60000;
+    if (number >= 2) {
+        for (int i = 0; i < 60000; i++) {
+            int r = (int)(test_random(&rnd) % 4);
+            LockTag tag = lock_tag_relation(5, (Oid)(4000 + r));
+            MUST(lock_acquire(tag, LOCK_ROW_EXCLUSIVE, false, false) == LOCK_OK);
+            /* seq_cst: raised after the grant; of two that hold conflicting modes one sees the other */
+            atomic_fetch_add_explicit(&sh->weak_inside[r], 1, memory_order_seq_cst);
+            MUST(atomic_load_explicit(&sh->strong_inside[r], memory_order_seq_cst) == 0);
+            atomic_fetch_sub_explicit(&sh->weak_inside[r], 1, memory_order_seq_cst); /* as above */
+            if (i % 3)
+                MUST(lock_release(tag, LOCK_ROW_EXCLUSIVE, false));
+            else
+                lock_release_all(false);
+        }
+        atomic_fetch_sub_explicit(&sh->weak_children, 1, memory_order_relaxed); /* ends the others' loop */
+        return;
+    }
+    while (atomic_load_explicit(&sh->weak_children, memory_order_relaxed) > 0) { /* only ends the loop */
+        int r = (int)(test_random(&rnd) % 4);
+        LockTag tag = lock_tag_relation(5, (Oid)(4000 + r));
+        MUST(lock_acquire(tag, LOCK_ACCESS_EXCLUSIVE, false, false) == LOCK_OK);
+        MUST(atomic_fetch_add_explicit(&sh->strong_inside[r], 1, memory_order_seq_cst) == 0); /* as above */
+        MUST(atomic_load_explicit(&sh->weak_inside[r], memory_order_seq_cst) == 0);
+        atomic_fetch_sub_explicit(&sh->strong_inside[r], 1, memory_order_seq_cst); /* as above */
+        lock_release_all(false);
+        for (int i = (int)(test_random(&rnd) % 2000); i > 0; i--)
+            __asm__ volatile("" ::: "memory");
+    }
+}
+
+static void
+strong_lockers_meet_no_weak_one(void)
+{
+    atomic_store_explicit(&sh->weak_children, 4, memory_order_relaxed); /* before the fork */
+    CU_ASSERT_EQUAL(test_children(weak_or_strong_child, 6), 0);
+    CU_ASSERT_EQUAL(table_entries(), 0);
+}
+
+/* 0 runs transactions, the others wait for the one they see. */
+static void
+xid_child(int number)
+{
+    enum { LAST = 4000 };
+    for (uint64_t x = 1; number == 0 && x <= LAST; x++) {
+        MUST(lock_acquire(lock_tag_xid(x), LOCK_EXCLUSIVE, false, false) == LOCK_OK);
+        atomic_store_explicit(&sh->current_xid, x, memory_order_release); /* like a tuple with the id */
+        if (x % 16 == 0)
+            sched_yield();
+        atomic_store_explicit(&sh->ended_xid, x, memory_order_relaxed); /* the release of the lock publishes it */
+        lock_release_all(false);
+    }
+    for (uint64_t x = 0; number != 0 && x < LAST;) {
+        x = atomic_load_explicit(&sh->current_xid, memory_order_acquire); /* pairs with the store above */
+        if (x == 0)
+            continue;
+        MUST(lock_acquire(lock_tag_xid(x), LOCK_SHARE, false, false) == LOCK_OK);
+        MUST(atomic_load_explicit(&sh->ended_xid, memory_order_relaxed) >= x); /* ordered by the lock */
+        lock_release_all(false);
+    }
+}
+
+static void
+who_waits_for_a_transaction_sees_its_end(void)
+{
+    LockView *views;
+    Arena *a = arena_create(NULL, "test");
+    CU_ASSERT_EQUAL(lock_acquire(lock_tag_xid(77), LOCK_EXCLUSIVE, false, false), LOCK_OK);
+    CU_ASSERT_EQUAL(lock_snapshot(a, &views), 1); /* visible though in no table */
+    CU_ASSERT_TRUE(views[0].tag.type == LOCKTAG_TRANSACTION && views[0].granted && !views[0].fastpath);
+    lock_release_all(false);
+    /* more ids than the slot has room for: subtransactions */
+    for (Xid x = 100; x < 120; x++)
+        CU_ASSERT_EQUAL(lock_acquire(lock_tag_xid(x), LOCK_EXCLUSIVE, false, false), LOCK_OK);
+    CU_ASSERT_EQUAL(table_entries(), 20);
+    lock_release_all(false);
+    CU_ASSERT_EQUAL(test_children(xid_child, 4), 0);
+    CU_ASSERT_EQUAL(table_entries(), 0);
+    arena_destroy(a);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -512,5 +627,8 @@ main(int argc, char **argv)
     CU_ADD_TEST(s, certain_deadlocks_are_found_at_once);
     CU_ADD_TEST(s, a_soft_deadlock_is_dissolved_by_reordering);
     CU_ADD_TEST(s, conflicting_modes_are_never_held_together);
+    CU_ADD_TEST(s, contention_is_counted_by_tranche);
+    CU_ADD_TEST(s, strong_lockers_meet_no_weak_one);
+    CU_ADD_TEST(s, who_waits_for_a_transaction_sees_its_end);
     TEST_MAIN_END();
 }

@@ -4,9 +4,11 @@
  */
 #include "lockmgr_util.h"
 
+#include <sys/resource.h>
+
 #include "core/base/clock.h"
 #include "core/base/interrupt.h"
-#include "lockmgr/lockmgr.h"
+#include "lockmgr/lock_internal.h"
 
 #define CHILDREN 8
 #define ROUNDS 20000
@@ -186,6 +188,81 @@ spinlock_excludes(void)
     CU_ASSERT_EQUAL(sh->spin_count, (uint64_t)CHILDREN * ROUNDS);
 }
 
+/* Runs fn in a child that is to PANIC; what it wrote to stderr. */
+static bool
+panics_with(void (*fn)(int), const char *words)
+{
+    int ends[2];
+    char text[4096];
+    size_t n = 0;
+    ssize_t got;
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        alarm(60);
+        proc_self = NULL;
+        if (proc_attach(PROC_BACKEND) == ERR_OK)
+            fn(0);
+        _exit(0);
+    }
+    close(ends[1]);
+    while (n < sizeof(text) - 1 && (got = read(ends[0], text + n, sizeof(text) - 1 - n)) > 0)
+        n += (size_t)got;
+    text[n] = '\0';
+    close(ends[0]);
+    int status = test_wait_child(pid);
+    for (int i = 0; i < proc_slot_count; i++) /* it died with its slot */
+        if (atomic_load_explicit(&proc_slots[i].pid, memory_order_relaxed) == (uint32_t)pid)
+            proc_free_dead(&proc_slots[i]);
+    return WIFSIGNALED(status) && strstr(text, words) != NULL;
+}
+
+static void
+stuck_child(int number)
+{
+    spin_stuck_us = 20000; /* instead of a minute */
+    spin_lock(&sh->spin);
+    spin_lock(&sh->spin);
+}
+
+static void
+a_stuck_spinlock_panics_and_names_the_place(void)
+{
+    spin_init(&sh->spin);
+    CU_ASSERT_TRUE(panics_with(stuck_child, "stuck spinlock detected at"));
+    CU_ASSERT_TRUE(panics_with(stuck_child, "lockmgr_lwlock_test.c:"));
+    char text[200];
+    spin_dump(&sh->spin, text, sizeof(text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "spinlock: held"));
+    spin_init(&sh->spin);
+}
+
+#ifndef NDEBUG
+static void
+wrong_order_child(int number)
+{
+    LwLock table, content;
+    lw_init(&table, LWT_LOCK_MANAGER);
+    lw_init(&content, LWT_BUFFER_CONTENT);
+    lw_acquire(&table, LW_SHARED);
+    if (!lw_try_acquire(&content, LW_SHARED)) /* trying is free */
+        return;
+    lw_release(&content);
+    lw_acquire(&content, LW_SHARED);
+}
+
+static void
+the_lock_order_is_checked(void)
+{
+    CU_ASSERT_TRUE(panics_with(wrong_order_child, "lock order: BufferContent is taken while LockManager is held"));
+}
+#endif
+
 static void
 uncontended_cost_is_reported(void)
 {
@@ -217,6 +294,10 @@ main(int argc, char **argv)
     CU_ADD_TEST(s, sleepers_are_always_woken);
     CU_ADD_TEST(s, writers_do_not_starve);
     CU_ADD_TEST(s, spinlock_excludes);
+    CU_ADD_TEST(s, a_stuck_spinlock_panics_and_names_the_place);
+#ifndef NDEBUG
+    CU_ADD_TEST(s, the_lock_order_is_checked);
+#endif
     CU_ADD_TEST(s, uncontended_cost_is_reported);
     TEST_MAIN_END();
 }
