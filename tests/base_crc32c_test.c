@@ -1,6 +1,7 @@
 /*
  * Every CRC-32C variant of this machine against the reference: known vectors, all lengths 0..4096,
- * all alignments 0..63, random splits, and a buffer that ends at an unmapped page.
+ * all alignments 0..63, random splits, and a buffer that ends at an unmapped page; and the constants of
+ * the variants against their definition.
  * An argument is the seed of the random parts.
  */
 #include <CUnit/Basic.h>
@@ -12,6 +13,7 @@
 
 #include "core/base/cpu.h"
 #include "core/base/crc32c.h"
+#include "core/base/crc32c_internal.h"
 #include "core/base/macros.h"
 
 #define BUF_BYTES (16384 + 64)
@@ -44,6 +46,38 @@ known_vectors_hold(void)
         CU_ASSERT_EQUAL(f(0, up, 32), 0x46DD794Eu);
         CU_ASSERT_EQUAL(f(0, down, 32), 0x113FDB5Cu);
         CU_ASSERT_EQUAL(f(0, "", 0), 0u);
+    }
+}
+
+/*
+ * x^n mod P, bits reversed, by shifting one bit out at a time: in reversed order multiplying by x is a
+ * shift to the right, and x^32, which falls out at the low end, is replaced by P - x^32. This is the
+ * definition the constants were computed by; a new one is printed by asking for it here.
+ */
+static uint32_t
+power_of_x(unsigned n)
+{
+    uint32_t r = 0x80000000u; /* 1 */
+    while (n-- > 0)
+        r = r >> 1 ^ (r & 1 ? 0x82F63B78u : 0);
+    return r;
+}
+
+static void
+constants_are_the_powers_they_stand_for(void)
+{
+    /* Moving a remainder on by n bytes: see crc32c_internal.h. */
+    static const struct { unsigned bytes; uint32_t constant; } shifts[] = {
+        {64, CRC_SHIFT_64}, {128, CRC_SHIFT_128}, {512, CRC_SHIFT_512}, {1024, CRC_SHIFT_1024},
+    };
+    for (size_t i = 0; i < COUNT_OF(shifts); i++)
+        CU_ASSERT_EQUAL(shifts[i].constant, power_of_x(8 * shifts[i].bytes - 33));
+    static const struct { unsigned bytes; uint32_t high, low; } folds[] = {
+        {16, CRC_FOLD_16_HIGH, CRC_FOLD_16_LOW}, {64, CRC_FOLD_64_HIGH, CRC_FOLD_64_LOW}, {256, CRC_FOLD_256_HIGH, CRC_FOLD_256_LOW},
+    };
+    for (size_t i = 0; i < COUNT_OF(folds); i++) {
+        CU_ASSERT_EQUAL(folds[i].high, power_of_x(8 * folds[i].bytes + 64 - 33));
+        CU_ASSERT_EQUAL(folds[i].low, power_of_x(8 * folds[i].bytes - 33));
     }
 }
 
@@ -129,6 +163,7 @@ main(int argc, char **argv)
     CU_initialize_registry();
     CU_pSuite s = CU_add_suite("base_crc32c", NULL, NULL);
     CU_ADD_TEST(s, known_vectors_hold);
+    CU_ADD_TEST(s, constants_are_the_powers_they_stand_for);
     CU_ADD_TEST(s, all_lengths_match_the_reference);
     CU_ADD_TEST(s, all_alignments_match_the_reference);
     CU_ADD_TEST(s, splits_give_the_whole);

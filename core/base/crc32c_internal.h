@@ -6,7 +6,8 @@
  * short of its place, and a 32-bit constant in a 64-bit operand stands 32 bits too high. So to
  * multiply by x^D, the constant is x^(D - 33) mod P, bits reversed. For a remainder moved over n
  * bytes D = 8n; for folding a 128-bit lane over n bytes the half of higher degree (the low 64 bits)
- * takes x^(8n + 64 - 33), the other x^(8n - 33).
+ * takes x^(8n + 64 - 33), the other x^(8n - 33). power_of_x in tests/base_crc32c_test.c computes them
+ * from this definition and holds them to it.
  */
 #ifndef CORE_BASE_CRC32C_INTERNAL_H
 #define CORE_BASE_CRC32C_INTERNAL_H
