@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/probe.h"
 #include "core/file/relfile.h"
 
 void (*wal_flushed_hook)(Lsn flushed);
@@ -145,12 +146,14 @@ sync_range(Lsn from, Lsn to, Lsn wrote_from)
     if (!enable_fsync || (by_open && wrote_from <= from))
         return;
     uint64_t began = clock_monotonic_us();
+    PROBE2(wal_sync_start, from, to);
     proc_wait_begin(WAL_WAIT_SYNC);
     for (uint64_t s = wal_segment_of(from); s <= wal_segment_of(to - 1); s++) {
         wal_segment_sync(s);
         wal_stats.sync_count++;
     }
     proc_wait_end();
+    PROBE2(wal_sync_end, from, to);
     wal_stats.sync_us += clock_monotonic_us() - began;
 }
 
@@ -297,7 +300,9 @@ wal_flush_to(Lsn lsn)
                            lsn_text(reserved)));
         lsn = reserved;
     }
+    PROBE1(wal_flush_start, lsn);
     flush_slowly(lsn);
+    PROBE1(wal_flush_end, lsn);
 }
 
 /* ---- asynchronous commit and the walwriter ---- */

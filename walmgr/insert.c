@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/base/crc32c.h"
+#include "core/base/probe.h"
 #include "core/file/page.h"
 
 /* Copying is free below this; a stale value is only too low. Never kept across wal_positions_init. */
@@ -155,6 +156,7 @@ wal_insert(WalRmgr rmgr, uint8_t info, Lsn *start_out)
     WAL_RECORD_POINT("logged", rmgr, info);
     critical_leave();
 
+    PROBE4(wal_insert, start, b.length, rmgr, info);
     wal_stats.records++;
     wal_stats.bytes += b.length;
     if (start_out)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/base/probe.h"
 #include "core/session/session_internal.h"
 
 Arena *message_arena;
@@ -19,6 +20,7 @@ static bool hooks_set;
 void
 session_set_query(const char *text)
 {
+    PROBE1(statement_start, text);
     session_query_text = text;
     /* relaxed: observers, and this process's own transaction start */
     TimestampTz now = clock_now();
@@ -246,6 +248,7 @@ send_ready(void)
     char s = xact_ready_status();
     session_show_idle(s);
     proc_set_title_activity(s == 'I' ? "idle" : s == 'T' ? "idle in transaction" : "idle in transaction (aborted)");
+    PROBE1(statement_end, s);
     wire_send_ready(s);
     wire_flush();
     session_idle_begin(s);
