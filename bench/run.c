@@ -228,7 +228,8 @@ static int64_t
 calibrate(const BenchCase *c, const BenchRow *row)
 {
     double ns = 0;
-    int64_t n = 16;
+    /* Several processes need milliseconds until all run: few iterations would measure that. */
+    int64_t n = c->processes > 1 ? 20000 : 16;
 
     for (run_once(c, row, n, &ns); ns < CALIBRATE_NS && n < INT64_C(1) << 40; run_once(c, row, n, &ns))
         n *= 4;
