@@ -283,13 +283,14 @@ serve_one(void)
     }
     if (session_skip_till_sync && type != 'S')
         return true;
+    if (type == 'Q' || type == 'F' || type == 'S')
+        ready_needed = true; /* also if a cancel that came late ends it here */
     CHECK_INTERRUPTS();
     if (is_extended(type))
         session_skip_till_sync = false;
     switch (type) {
     case 'Q': {
         session_skip_till_sync = false;
-        ready_needed = true; /* also after a broken one */
         const char *text = wire_get_string();
         wire_get_end();
         simple_query(arena_strdup(message_arena, text));
@@ -306,14 +307,12 @@ serve_one(void)
         break;
     case 'S':
         session_skip_till_sync = false;
-        ready_needed = true;
         wire_get_end();
         xact_end_implicit_block();
         xact_finish_command();
         break;
     case 'd': case 'c': case 'f': break; /* left over from a COPY that failed */
     case 'F':
-        ready_needed = true;
         extended_function_call();
         break;
     default: RAISE_FATAL(SQLSTATE_PROTOCOL_VIOLATION, "invalid frontend message type %d", type);
