@@ -15,6 +15,7 @@
 #include "core/shm/shm.h"
 #include "lockmgr/lock_internal.h"
 #include "lockmgr/lockmgr.h"
+#include "lockmgr/predicate.h"
 
 int deadlock_timeout_ms = 1000, lock_timeout_ms, max_locks_per_transaction = 64;
 bool log_lock_waits;
@@ -69,6 +70,7 @@ lock_settings_register(void)
         return;
     done = true;
     settings_register(lock_settings, COUNT_OF(lock_settings));
+    pred_settings_register();
 }
 
 /* ---- creation ---- */
@@ -145,6 +147,7 @@ lock_shm_register(void)
     lock_settings_register();
     static const ShmRequest request = {"lock table", SHM_LOCKS, lock_size, lock_init};
     shm_register(&request);
+    pred_shm_register();
 }
 
 /* ---- names ---- */
