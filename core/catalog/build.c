@@ -8,6 +8,7 @@
 
 #include "core/catalog/build.h"
 #include "core/types/text.h"
+#include "lockmgr/predicate.h"
 
 static const char *const system_columns[] = {"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"};
 static const Oid system_types[] = {TID_OID, XID_OID, CID_OID, XID_OID, CID_OID, OID_OID};
@@ -522,6 +523,8 @@ new_storage_of_one(Oid rel)
     RelLocator l = d->heap.locator;
     CatEdit e;
 
+    if (d->kind == 'r' || d->kind == 'm' || d->kind == 'i') /* addresses read before mean nothing from here on */
+        pred_relation_moved(catalog_database, rel, d->kind == 'i' ? d->index->heap : rel);
     storage_drop(l);
     l.rel = relfilenode_new(oid_next(), d->tablespace, false);
     storage_create(l, d->persistence == 'p');

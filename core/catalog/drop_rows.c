@@ -5,6 +5,7 @@
 
 #include "core/catalog/build.h"
 #include "core/catalog/drop.h"
+#include "lockmgr/predicate.h"
 
 void
 drop_row_by_oid(Oid table, Oid oid)
@@ -100,11 +101,17 @@ drop_relation(ObjAddr a)
         storage_drop(rel_locator(r));
         stats_note_dropped(catalog_database, a.obj);
     }
+    if (kind == 'r' || kind == 'm')
+        pred_check_drop(catalog_database, a.obj);
     if (kind == 'i') {
         const CatRow *x = cat_get(IDX_PG_INDEX_INDEXRELID_INDEX, oid_datum(a.obj), 0, 0, 0);
 
-        if (x)
-            lock_acquire_or_raise(lock_tag_relation(catalog_database, cat_oid(x, PG_INDEX_INDRELID)), LOCK_ACCESS_EXCLUSIVE);
+        if (x) {
+            Oid heap = cat_oid(x, PG_INDEX_INDRELID);
+
+            lock_acquire_or_raise(lock_tag_relation(catalog_database, heap), LOCK_ACCESS_EXCLUSIVE);
+            pred_relation_moved(catalog_database, a.obj, heap);
+        }
         drop_rows_of(CAT_PG_INDEX, IDX_PG_INDEX_INDEXRELID_INDEX, a.obj);
     }
     if (kind == 'S')

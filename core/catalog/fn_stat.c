@@ -1,6 +1,7 @@
 /* Who is connected and does what, who holds which lock. Counters: fn_stat_counters.c. */
 #include "core/catalog/fn_util.h"
 #include "core/catalog/session_views.h"
+#include "lockmgr/predicate.h"
 
 #define ROLE_READ_ALL_STATS 3375u
 
@@ -323,6 +324,29 @@ add_lock(FnRows *rows, const LockView *l)
         ROW_SET(15, int64_datum(l->wait_start));
 }
 
+static void
+add_predicate_lock(FnRows *rows, const PredLockView *l)
+{
+    Datum *v;
+    bool *n;
+
+    fn_rows_add(rows, &v, &n);
+    ROW_TEXT(0, l->block == BLOCK_INVALID ? "relation" : l->off == 0 ? "page" : "tuple");
+    ROW_SET(1, oid_datum(l->db));
+    ROW_SET(2, oid_datum(l->rel));
+    if (l->block != BLOCK_INVALID)
+        ROW_SET(3, int32_datum((int32_t)l->block));
+    if (l->off != 0)
+        ROW_SET(4, int16_datum((int16_t)l->off));
+    if (l->pid) {
+        ROW_TEXT(10, arena_printf(rows->arena, "%u/%llu", l->slot + 1, (unsigned long long)l->local_xact));
+        ROW_SET(11, int32_datum((int32_t)l->pid));
+    }
+    ROW_TEXT(12, "SIReadLock");
+    ROW_SET(13, bool_datum(true));
+    ROW_SET(14, bool_datum(false));
+}
+
 /* Every transaction holds its own virtual id exclusively; that takes no entry in the lock table here. */
 static void
 add_virtual_transactions(FnRows *rows)
@@ -353,11 +377,15 @@ setc_lock_status(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
 
     if (rows) {
         LockView *l;
+        PredLockView *p;
         int count = lock_snapshot(rows->arena, &l);
 
         for (int i = 0; i < count; i++)
             add_lock(rows, &l[i]);
         add_virtual_transactions(rows);
+        count = pred_lock_snapshot(rows->arena, &p);
+        for (int i = 0; i < count; i++)
+            add_predicate_lock(rows, &p[i]);
     }
     return fn_rows_next(c, out, outnull);
 }

@@ -8,6 +8,7 @@
  */
 #include "core/base/clock.h"
 #include "core/txn/txn_internal.h"
+#include "lockmgr/predicate.h"
 
 #define END_HAS_SUBS 1u
 #define END_HAS_DROPS 2u
@@ -174,6 +175,8 @@ txn_write_commit_record(const StrBuf *parts)
     csn_set_committed(e.xid, csn);
     FAULT_POINT("txn_committed");
     critical_leave();
+    if (UNLIKELY(pred_tracking)) /* before a subtransaction's word shows the csn alone (rule 12) */
+        pred_committed(csn, visible_end());
     for (int i = 0; i < e.nsubs; i++)
         csn_set_sub_committed(e.subs[i], e.xid, csn);
     csn_decided_advance();

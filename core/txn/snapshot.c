@@ -133,16 +133,22 @@ decided_floor(Lsn lsn)
     return snap.floor_xid;
 }
 
-static void
-snapshot_take(Snapshot *s)
+/* Strong locks were taken since: what their earlier holders committed must be seen, durable or not. */
+void
+snapshot_note_strong_locks(void)
 {
-    s->kind = SNAPSHOT_MVCC;
-    /* Strong locks were taken since: what their earlier holders committed must be seen, durable or
-     * not. */
     if (UNLIKELY(lock_strong_acquired != txn_state.strong_locks_seen)) {
         txn_state.strong_locks_seen = lock_strong_acquired;
         txn_depend_on(wal_insert_position());
     }
+}
+
+void
+snapshot_take(Snapshot *s)
+{
+    s->kind = SNAPSHOT_MVCC;
+    s->serializable = false;
+    snapshot_note_strong_locks();
     s->lsn = take_lsn();
     s->decided_xid = decided_floor(s->lsn);
     s->command = txn_state.command;
@@ -172,11 +178,20 @@ snapshot_for_statement(void)
         return &snap.statement;
     }
     if (!snap.has_transaction_snapshot) {
-        snapshot_take(&snap.transaction);
+        if (UNLIKELY(txn_isolation == ISO_SERIALIZABLE))
+            serial_take_snapshot(&snap.transaction);
+        else
+            snapshot_take(&snap.transaction);
         snap.has_transaction_snapshot = true;
     }
     snap.transaction.command = txn_state.command;
     return &snap.transaction;
+}
+
+void
+snapshot_discard(void)
+{
+    republish(); /* it is not on record yet: only what was published remembers it */
 }
 
 /* ---- the pool ---- */

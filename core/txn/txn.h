@@ -1,6 +1,6 @@
 /*
  * Transactions: ids, status, snapshots, the life of a transaction and its subtransactions, resource
- * owners, two-phase commit.
+ * owners, serializable isolation, two-phase commit.
  *
  * One order, the log's: a transaction's commit sequence number (CSN) is the end LSN of its commit
  * record. A snapshot is one LSN, the durable end of the log when it is taken (or beyond it where an
@@ -65,6 +65,7 @@ typedef struct Snapshot {
     Xid decided_xid;        /* every id below is decided and, if it committed, is seen (fast test) */
     Xid in_progress_xmin, in_progress_xmax; /* set by a DIRTY test */
     int registrations;
+    bool serializable;      /* whoever uses it for reading tells the conflict graph (serial_conflict_out, pred_lock_*) */
 } Snapshot;
 bool xid_in_snapshot(Xid xid, const Snapshot *s); /* true: committed as of s (own transaction excluded) */
 /* All a visibility test can learn from one look at xid, which is not the current transaction's. */
@@ -75,6 +76,8 @@ unsigned xid_look(Xid xid, const Snapshot *s);
 /* The same for an id that a hint bit says committed: mostly one comparison. */
 bool xid_csn_in_snapshot(Xid xid, const Snapshot *s);
 static inline bool xid_hinted_in_snapshot(Xid xid, const Snapshot *s) { return xid < s->decided_xid || xid_csn_in_snapshot(xid, s); }
+/* Called of a serializable snapshot when it does not see what xid wrote or deleted. Raises 40001. */
+void serial_conflict_out(Xid xid);
 const Snapshot *snapshot_latest(void);     /* fresh: for catalogs and constraints; registered until released with the statement */
 const Snapshot *snapshot_for_statement(void); /* by isolation level: fresh, or the transaction's */
 /* Registered snapshots hold back the vacuum horizon until unregistered (resource owner releases on error). */

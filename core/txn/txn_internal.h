@@ -155,9 +155,15 @@ void snapshot_at_end(void);                 /* of the transaction: forgets all *
 void snapshot_at_sub_end(int nesting);
 void snapshot_at_begin(void);
 bool snapshot_was_taken(void);              /* in this transaction: SET TRANSACTION comes too late */
+void snapshot_take(Snapshot *s);
+void snapshot_note_strong_locks(void);      /* the next snapshot is not older than the log's end at strong locks taken since */
+void snapshot_discard(void);                /* the transaction's snapshot just taken is not used after all */
 Lsn visible_end(void);
 void visible_end_move(Lsn csn);             /* asynchronous commit */
 Lsn horizon_compute(void);
+
+/* ---- serial.c ---- */
+void serial_take_snapshot(Snapshot *s);     /* of a serializable transaction */
 
 /* ---- storage.c ---- */
 int storage_pending_drops(bool commit, Arena *a, RelLocator **out);

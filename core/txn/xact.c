@@ -11,6 +11,7 @@
 #include "core/base/settings.h"
 #include "core/stats/stats.h"
 #include "core/txn/txn_internal.h"
+#include "lockmgr/predicate.h"
 
 #define CALLBACKS_MAX 32
 
@@ -166,11 +167,15 @@ txn_assign_xid(TxnLevel *l)
 
     if (sub && l->parent->xid == XID_INVALID)
         txn_assign_xid(l->parent);
+    if (UNLIKELY(txn_isolation == ISO_SERIALIZABLE && !sub))
+        (void)snapshot_for_statement(); /* what it is about to write must be checked from the first row on */
     l->xid = csn_assign(sub ? txn_state.top.xid : XID_INVALID);
     if (sub) {
         subxids_add(l);
     } else {
         txn_own_floor = l->xid;
+        if (UNLIKELY(pred_tracking))
+            pred_set_xid(l->xid);
         if (proc_self) /* relaxed: observers only */
             atomic_store_explicit(&proc_self->xid, l->xid, memory_order_relaxed);
     }
@@ -351,7 +356,7 @@ txn_commit(void)
     StrBuf parts;
     Xid xid;
     Lsn csn = 0;
-    bool sync;
+    bool sync, tracked;
 
     ASSERT(t->phase == TXN_PHASE_RUNNING && t->level == &t->top);
     txn_fire(TXN_PRE_COMMIT, 1);
@@ -365,6 +370,9 @@ txn_commit(void)
     if (lock_strong_relation_acquired != t->strong_locks_at_start)
         t->flush_first = true;
     xid = t->top.xid;
+    tracked = pred_tracking;
+    if (UNLIKELY(tracked))
+        pred_commit_check(wal_insert_position, t->subxid_count ? t->subxids[t->subxid_count - 1] : XID_INVALID);
     interrupts_held++;
     t->phase = TXN_PHASE_COMMITTING;
     /* Files are removed only after a durable commit. */
@@ -376,6 +384,8 @@ txn_commit(void)
             visible_end_move(csn);
         else if (t->flush_first) /* rule 7 */
             wal_flush_to(csn);
+    } else if (UNLIKELY(tracked)) {
+        pred_committed(0, visible_end());
     }
     fire_safely(TXN_COMMIT, 1);
     settings_at_end(1, true);
@@ -391,6 +401,8 @@ txn_commit(void)
     } else if (t->depends > visible_end()) {
         wal_flush_to(t->depends); /* rule 6: it may have been shown what it depends on */
     }
+    if (UNLIKELY(tracked))
+        pred_cleanup(visible_end()); /* snapshots see it from now on */
     interrupts_held--;
 }
 
@@ -438,6 +450,8 @@ txn_abort(void)
         ERR_END;
         abort_ids();
     }
+    if (UNLIKELY(pred_tracking))
+        pred_abort(visible_end());
     fire_safely(TXN_ABORT, 1);
     settings_at_end(1, false);
     storage_at_end(false);

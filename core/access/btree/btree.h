@@ -62,6 +62,8 @@ int btree_scan_next(BtreeScan *s, ItemPtr *tids, int max, const char **entries, 
 /* The k-th address of the last batch was dead to everybody: may be marked for removal. */
 void btree_scan_kill(BtreeScan *s, int k);
 void btree_scan_end(BtreeScan *s);
+/* The scan is a serializable transaction's: the leaves it reads are locked against new entries. */
+void btree_scan_track(BtreeScan *s);
 
 /* Builds from sorted input: entries come from next() in any order; sorts (spilling to temporary files
  * above maintenance_work_mem), checks uniqueness, writes pages bottom-up, logs whole pages. */

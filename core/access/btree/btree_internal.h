@@ -12,6 +12,7 @@
 #include "core/access/btree/btree.h"
 #include "core/access/count.h"
 #include "core/base/interrupt.h"
+#include "lockmgr/predicate.h"
 
 #define BT_META_BLOCK 0u
 #define BT_NONE 0u                   /* no sibling: block 0 is the meta page */

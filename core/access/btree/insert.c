@@ -243,6 +243,8 @@ place(BtreeIndex *ix, Buf b, const BtProbe *p, const char *item, uint32_t n)
     char *page = buf_page(b);
     OffsetNo line;
 
+    if (UNLIKELY(pred_tracking))
+        pred_check_write(ix->db, ix->oid, buf_block(b), 0);
     if (UNLIKELY(!bt_has_room(page, n)) && (bt_special(page)->flags & BT_GARBAGE))
         (void)bt_delete_marked(ix, b);
     line = bt_search_leaf(page, p);
@@ -306,6 +308,8 @@ insert_entry(BtreeIndex *ix, HeapRel *heap, const Datum *values, const bool *nul
                     if (conflict_tid)
                         *conflict_tid = u.tid;
                 } else {
+                    if (UNLIKELY(pred_tracking) && c == CONFLICT_ROW) /* who may retry should hear that first */
+                        pred_check_write(ix->db, ix->oid, buf_block(b), 0);
                     rbuf_release(b);
                     if (c == CONFLICT_WAIT) {
                         xid_wait(u.xid);

@@ -22,6 +22,7 @@ struct BtreeScan {
     BtreeIndex *ix;
     Arena *arena;
     bool want_entries, backward, started, ended;
+    bool tracked;
     ScanKey lower, upper;     /* p: first entry not before the range / first one behind it */
     ScanKey resume;           /* the last entry seen (forward), the first one (backward) */
     BlockNo block, next;      /* the leaf copied; its sibling in the scan's direction */
@@ -45,7 +46,7 @@ btree_scan_begin(Arena *a, BtreeIndex *ix, bool want_entries)
     s->ix = ix;
     s->arena = a;
     s->want_entries = want_entries;
-    s->backward = s->started = false;
+    s->backward = s->started = s->tracked = false;
     s->ended = true;
     memset(&s->lower, 0, sizeof s->lower);
     memset(&s->upper, 0, sizeof s->upper);
@@ -141,6 +142,12 @@ btree_scan_end(BtreeScan *s)
     leaf_done(s);
     s->n = s->pos = 0;
     s->ended = true;
+}
+
+void
+btree_scan_track(BtreeScan *s)
+{
+    s->tracked = !s->ix->is_temp;
 }
 
 /* ---- copying a leaf ---- */
@@ -307,6 +314,8 @@ read_leaf(BtreeScan *s)
         b = next_leaf(s, &line);
     }
     s->block = buf_block(b);
+    if (UNLIKELY(s->tracked))
+        pred_lock_page(s->ix->db, s->ix->oid, s->block);
     s->hint = b;
     s->lsn = page_lsn(buf_page(b));
     if (s->backward)

@@ -406,6 +406,8 @@ bt_split(BtreeIndex *ix, Buf left, OffsetNo line, const char *item, uint32_t n, 
             bt_damaged(ix, old.right, "its left link does not lead to the page whose right link leads to it");
     }
     sr = (BtSplitRight){buf_block(left), old.right, old.level, old.flags & BT_LEAF};
+    if (leaf)
+        pred_page_split(ix->db, ix->oid, buf_block(left), buf_block(right)); /* gaps that were read move too */
     bt_build_left(page, left_image, &sl, pivot, item, n);
     bt_special(left_image)->right = buf_block(right);
     log_n = build_right(&v, k, &sr, hl ? page_item(page, hl) : NULL, LINE_LENGTH(hl), right_image, log);

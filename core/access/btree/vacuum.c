@@ -42,6 +42,7 @@ unlink_page(BtreeIndex *ix, Buf left, Buf b, Buf right, Buf parent, OffsetNo lin
     Buf pages[4] = {b, left, right, parent};
     BlockNo right_block = buf_block(right);
 
+    pred_page_split(ix->db, ix->oid, buf_block(b), right_block); /* it takes over the range */
     critical_enter();
     s->flags |= BT_DELETED;
     page_header(buf_page(b))->prune_xid = wal_insert_position();

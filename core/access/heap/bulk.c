@@ -107,6 +107,7 @@ bulk_fill(HeapBulk *k, Buf b, Buf vm, const Datum *const *values, const bool *co
     uint8_t log_flags = 0;
     int done = 0;
 
+    heap_check_write(k->rel, BLOCK_INVALID, 0);
     critical_enter();
     log += 4;
     while (done < n) {

@@ -109,7 +109,7 @@ heap_delete(HeapRel *rel, ItemPtr tid, CommandId cid, const Snapshot *s, bool wa
     Xid xid = txn_xid();
     CountIo io = count_io_begin();
     Buf b = rbuf_read(rel->locator, FORK_MAIN, tid.block), vm = BUF_INVALID;
-    bool have_lock = false, combo;
+    bool have_lock = false, combo, all_visible;
     CommandId stored_cid;
     uint32_t size;
     TmResult r;
@@ -138,9 +138,13 @@ heap_delete(HeapRel *rel, ItemPtr tid, CommandId cid, const Snapshot *s, bool wa
             RAISE(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, "attempted to delete invisible tuple");
         return r == TM_WOULD_BLOCK && !wait ? TM_BEING_MODIFIED : r;
     }
+    all_visible = page_header(buf_page(b))->flags & PAGE_FLAG_ALL_VISIBLE;
+    heap_check_write(rel, tid.block, tid.off);
     stored_cid = tuple_delete_cid(t, cid, &combo);
     delete_write(rel, b, vm, t, tid.off, xmax_combine(t, xid, ROW_EXCLUSIVE, true), stored_cid,
                  combo, xid);
+    if (UNLIKELY(all_visible)) /* rule 13 */
+        heap_check_write(rel, tid.block, tid.off);
     buf_unlock(b);
     vm_release(&vm);
     if (UNLIKELY(tuple_flags(t) & HEAP_HAS_EXTERNAL) && rel->toast)

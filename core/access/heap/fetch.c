@@ -69,7 +69,10 @@ heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *o
 {
     Buf b = *buf;
     bool found;
+    Snapshot plain;
 
+    if (UNLIKELY(s->serializable) && !heap_tracks_reads(rel))
+        s = snapshot_untracked(s, &plain);
     if (b == BUF_INVALID || buf_block(b) != tid.block) {
         CountIo io = count_io_begin();
 
@@ -82,6 +85,8 @@ heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *o
         buf_lock(b, LW_SHARED);
     }
     found = chain_walk(b, tid, s, out, all_dead);
+    if (UNLIKELY(s->serializable) && found)
+        pred_lock_tuple(rel->db, rel->oid, out->tid.block, out->tid.off);
     buf_unlock(b);
     return found;
 }
@@ -103,8 +108,11 @@ heap_fetch_version(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple
     Buf b;
     char *page;
     bool found = false;
+    Snapshot plain;
 
     *buf = BUF_INVALID;
+    if (UNLIKELY(s->serializable) && !heap_tracks_reads(rel))
+        s = snapshot_untracked(s, &plain);
     if (tid.block >= heap_blocks(rel))
         return false;
     b = heap_read_shared(rel, tid.block, NULL, false);
@@ -117,6 +125,8 @@ heap_fetch_version(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple
         if (tuple_visible(t, s, b)) {
             *out = (Tuple){t, LINE_LENGTH(lp), tid};
             found = true;
+            if (UNLIKELY(s->serializable))
+                pred_lock_tuple(rel->db, rel->oid, tid.block, tid.off);
         }
     }
     buf_unlock(b);

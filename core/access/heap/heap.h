@@ -194,6 +194,9 @@ BlockNo heap_blocks(HeapRel *rel);
 int heap_sample(Arena *a, HeapRel *rel, const Snapshot *s, int want, Tuple **out, double *live_rows, double *dead_rows);
 bool vm_all_visible(HeapRel *rel, BlockNo block, Buf *vm_buf); /* index-only scans; vm_buf cached by the caller */
 void vm_release(Buf *vm_buf);
+/* A serializable index-only scan that the map spares the heap page: locks the page as if it had been read. False: it
+ * is not all-visible any more. */
+bool heap_lock_unread_page(HeapRel *rel, BlockNo block, Buf *vm_buf);
 void heap_register_redo(void);
 
 /* Free space map: category per page. */

@@ -8,6 +8,7 @@
 #include "core/access/count.h"
 #include "core/access/heap/heap.h"
 #include "core/access/toast/toast.h"
+#include "lockmgr/predicate.h"
 
 #define HEAP_TUPLES_PER_PAGE_MAX 291 /* (8192 - 32) / (24 + 4) */
 #define HEAP_LOCK_BITS (HEAP_LOCK_KEY_SHARE | HEAP_LOCK_EXCLUSIVE)
@@ -82,6 +83,23 @@ hint_end(HintState *h)
 /* Nobody can see the tuple any more; asks without changing anything: for a shared lock. */
 bool tuple_surely_dead(const char *t, Lsn horizon);
 bool tuple_visible_hints(char *t, const Snapshot *s, HintState *h);
+
+/* ---- serializable reads and writes (lockmgr/predicate.h) ---- */
+static inline bool heap_tracks_reads(const HeapRel *rel) { return pred_tracks_relation(rel->oid) && !rel->is_temp; }
+static inline const Snapshot *
+snapshot_untracked(const Snapshot *s, Snapshot *copy)
+{
+    *copy = *s;
+    copy->serializable = false;
+    return copy;
+}
+/* Before a row is changed or, with line 0, added. Page locked exclusively until the change is done. Raises 40001. */
+static inline void
+heap_check_write(const HeapRel *rel, BlockNo block, OffsetNo line)
+{
+    if (UNLIKELY(pred_tracking))
+        pred_check_write(rel->db, rel->oid, line ? block : BLOCK_INVALID, line);
+}
 
 /* ---- xmax protocol (xmax.c) ---- */
 TmResult tuple_update_state(char *t, ItemPtr self, CommandId cid);

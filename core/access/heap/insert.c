@@ -268,6 +268,7 @@ heap_insert(HeapRel *rel, const Datum *values, const bool *nulls, CommandId cid,
         tuple_too_big(size);
     b = page_for_tuple(rel, ALIGN_UP(size, (size_t)8), options, NULL, BUF_INVALID, &vm, NULL);
     page = buf_page(b);
+    heap_check_write(rel, BLOCK_INVALID, 0);
     critical_enter();
     t = page_place(page, size, &line);
     if (UNLIKELY(!t))

@@ -27,8 +27,15 @@ HeapScan *
 heap_scan_begin(Arena *a, HeapRel *rel, const Snapshot *s)
 {
     HeapScan *scan = arena_alloc(a, sizeof *scan);
+    Snapshot plain;
 
     scan->rel = rel;
+    if (UNLIKELY(s->serializable)) {
+        if (heap_tracks_reads(rel))
+            pred_lock_relation(rel->db, rel->oid); /* before the size is known */
+        else
+            s = snapshot_untracked(s, &plain);
+    }
     scan->snapshot = snapshot_register(s);
     scan->first = 0;
     scan->end = heap_blocks(rel);

@@ -267,7 +267,7 @@ heap_update(HeapRel *rel, ItemPtr tid, const Datum *values, const bool *nulls, C
                 .hot = !index_changed};
     Arena *scratch = NULL;
     CountIo io = count_io_begin();
-    bool have_lock = false, toast;
+    bool have_lock = false, toast, all_visible;
     TmResult r;
 
     u.size = tuple_size_of(rel->layout, values, nulls, &toast);
@@ -295,7 +295,11 @@ heap_update(HeapRel *rel, ItemPtr tid, const Datum *values, const bool *nulls, C
     if (UNLIKELY(rel->toast && (toast || (tuple_flags(u.t) & HEAP_HAS_EXTERNAL))))
         scratch = toast_new_row(&u);
     choose_page(&u);
+    all_visible = page_header(buf_page(u.b))->flags & PAGE_FLAG_ALL_VISIBLE;
+    heap_check_write(rel, tid.block, tid.off);
     update_write(&u);
+    if (UNLIKELY(all_visible)) /* rule 13 */
+        heap_check_write(rel, tid.block, tid.off);
     buf_unlock(u.b);
     if (u.nb != u.b)
         rbuf_release(u.nb);

@@ -59,6 +59,15 @@ own_insert_visible(const char *t, uint16_t flags, CommandId command)
     return tuple_own_cmax(t) >= command;
 }
 
+/* The snapshot does not see what xid did to the row. Tells a serializable transaction's conflicts. */
+static inline bool
+read_past(Xid xid, const Snapshot *s, bool visible)
+{
+    if (UNLIKELY(s->serializable))
+        serial_conflict_out(xid);
+    return visible;
+}
+
 static bool
 visible_mvcc(char *t, const Snapshot *s, HintState *h)
 {
@@ -71,7 +80,7 @@ visible_mvcc(char *t, const Snapshot *s, HintState *h)
             Xid xmin = tuple_xmin(t);
 
             if (xmin >= s->decided_xid && !(look(xmin, s) & XID_LOOK_VISIBLE))
-                return false;
+                return read_past(xmin, s, false);
         }
     } else {
         Xid xmin = tuple_xmin(t);
@@ -86,7 +95,7 @@ visible_mvcc(char *t, const Snapshot *s, HintState *h)
         if (hint)
             hint_note(h, t, hint);
         if (!(bits & XID_LOOK_VISIBLE))
-            return false;
+            return read_past(xmin, s, false);
     }
     if (LIKELY(flags & (HEAP_XMAX_INVALID | HEAP_XMAX_LOCK_ONLY)))
         return true;
@@ -94,17 +103,17 @@ visible_mvcc(char *t, const Snapshot *s, HintState *h)
         xmax = tuple_update_xid(t);
         if (xid_is_current(xmax))
             return tuple_own_cmax(t) >= s->command;
-        return !(look(xmax, s) & XID_LOOK_VISIBLE);
+        return !(look(xmax, s) & XID_LOOK_VISIBLE) && read_past(xmax, s, true);
     }
     xmax = tuple_xmax(t);
     if (flags & HEAP_XMAX_COMMITTED)
-        return xmax >= s->decided_xid && !(look(xmax, s) & XID_LOOK_VISIBLE);
+        return xmax >= s->decided_xid && !(look(xmax, s) & XID_LOOK_VISIBLE) && read_past(xmax, s, true);
     if (xid_is_current(xmax))
         return tuple_own_cmax(t) >= s->command;
     bits = look(xmax, s);
     if (bits & (XID_LOOK_ABORTED | XID_LOOK_HINT_COMMITTED))
         hint_note(h, t, look_hint(bits, HEAP_XMAX_COMMITTED, HEAP_XMAX_INVALID));
-    return !(bits & XID_LOOK_VISIBLE);
+    return !(bits & XID_LOOK_VISIBLE) && read_past(xmax, s, true);
 }
 
 /* As of now: committed, or ours. in_progress: as DIRTY, told through s. */

@@ -121,6 +121,16 @@ vm_all_visible(HeapRel *rel, BlockNo block, Buf *vm)
     return vm_bits(rel, block, vm) & VM_VISIBLE;
 }
 
+/* The lock first, the map after: a writer clears the map and then looks for locks again (rule 13). */
+bool
+heap_lock_unread_page(HeapRel *rel, BlockNo block, Buf *vm)
+{
+    if (!heap_tracks_reads(rel))
+        return true;
+    pred_lock_page(rel->db, rel->oid, block);
+    return vm_all_visible(rel, block, vm);
+}
+
 void
 vm_set(HeapRel *rel, BlockNo block, Buf heap_buf, Buf vm, unsigned bits)
 {

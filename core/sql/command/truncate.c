@@ -2,6 +2,7 @@
  * TRUNCATE: every table gets new, empty files; the old ones go at commit.
  */
 #include "core/sql/command/command_internal.h"
+#include "lockmgr/predicate.h"
 
 static bool
 has_rel(const List *l, Oid oid)
@@ -44,6 +45,7 @@ truncate_relations(CommandContext *c, List *rels)
         Oid oid = ((RelDesc *)list_at(rels, i))->oid;
         StatsLink link = {NULL, 0};
         stats_count_truncate(&link, catalog_database, oid);
+        pred_check_drop(catalog_database, oid);
         rel_set_new_storage(oid);
         rel_invalidate(oid);
     }

@@ -45,6 +45,8 @@ ranges_open(IndexRanges *r, bool want_entries)
 
     r->ix = index_open(r->plan->index, LOCK_ACCESS_SHARE);
     r->scan = btree_scan_begin(r->n->x->run, r->ix->btree, want_entries);
+    if (UNLIKELY(exec_snapshot(r->n->x)->serializable))
+        btree_scan_track(r->scan);
     for (int i = 0; i < r->nconds; i++)
         eq += r->conds[i].strategy == 3 && r->conds[i].column == eq;
     r->single = r->ix->unique && eq == r->ix->nkeys;

@@ -34,7 +34,9 @@ visible(IndexOnlyNode *s, int k)
     Tuple t;
     bool dead = false;
 
-    if (vm_all_visible(s->s.cols.heap, s->tids[k].block, &s->vm))
+    if (vm_all_visible(s->s.cols.heap, s->tids[k].block, &s->vm) &&
+        (LIKELY(!exec_snapshot(s->s.n.x)->serializable) ||
+         heap_lock_unread_page(s->s.cols.heap, s->tids[k].block, &s->vm)))
         return true;
     if (s->s.n.stats)
         s->s.n.stats->heap_fetches++;
