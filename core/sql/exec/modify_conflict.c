@@ -122,6 +122,20 @@ set_row(Batch *b, int natts, const Datum *values, const bool *nulls)
     }
 }
 
+/* That the row is there, or what it says, decides what we do: a serializable transaction has read it. */
+static void
+note_read(ModifyNode *m, ItemPtr tid)
+{
+    const Snapshot *s = exec_snapshot(m->n.x);
+    Buf buf;
+    Tuple t;
+
+    if (LIKELY(!s->serializable))
+        return;
+    if (heap_fetch_version(&m->rel->heap, tid, s, &buf, &t))
+        rbuf_unpin(buf);
+}
+
 /* 1 updated, 0 left alone by WHERE, -1 start over: the row is gone. */
 static int
 update_existing(ModifyNode *m, ItemPtr tid, int ret_row)
@@ -157,6 +171,7 @@ update_existing(ModifyNode *m, ItemPtr tid, int ret_row)
     if (!heap_fetch_version(heap, tid, &any, &buf, &t))
         return -1;
     require_visible(m, (char *)(uintptr_t)t.bytes, buf);
+    note_read(m, tid);
     arena_reset(c->env.arena);
     set_row(c->excluded, m->natts, m->values, m->nulls);
     tuple_deform(heap->layout, t.bytes, t.size, m->old_values, m->old_nulls, m->natts);
@@ -210,6 +225,7 @@ modify_insert_conflict(ModifyNode *m, int ret_row)
                 if (txn_isolation >= ISO_REPEATABLE_READ &&
                     heap_fetch(heap, tid, &dirty, &buf, &t, NULL)) {
                     require_visible(m, (char *)(uintptr_t)t.bytes, buf);
+                    note_read(m, t.tid);
                     rbuf_unpin(buf);
                 }
                 done = 0;
