@@ -1,7 +1,7 @@
 /*
  * Random transactions on lists, and the history of the committed ones checked for a cycle.
  *
- *   append_stress [-c CLIENTS] [-t TRANSACTIONS] [-k KEYS] [-s SEED] [-i LEVEL] [-w] CONNINFO
+ *   append_stress [-c CLIENTS] [-t TRANSACTIONS] [-k KEYS] [-s SEED] [-i LEVEL] [-f] [-l COMMITS] [-w] CONNINFO
  *
  * Every row is a list to which transactions append their number; a row that is not there is the empty
  * list. So each read tells exactly which appends came before it, and the final lists tell the order of all
@@ -9,19 +9,24 @@
  * the append it does not hold (rw). The committed transactions are serializable if there is no cycle.
  * Reads go by full scan, index range, single row and index-only scan; savepoints come and go.
  *
- * -i  isolation level (serializable); -w  a cycle is wanted: exit status 0 only if there is one, which shows
+ * -i  isolation level (serializable); -f  another client, not serializable, fills the index between the keys, empties it
+ * again and vacuums, so that pages split and go; -l  the first client's transactions last as long as the others
+ * take for so many commits, so that what these leave must be kept or summarised; -w  a cycle is wanted: exit status 0 only if there is one, which shows
  * that the check can fail.
  */
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CLIENTS_MAX 32
+#define STRIDE 1000 /* key numbers lie so far apart in the index */
 #define KEYS_MAX 64
 #define SQL_MAX 512
 
@@ -40,7 +45,10 @@ typedef struct Client {
 static int clients = 6, transactions = 250, keys = 12;
 static uint64_t seed = 1;
 static const char *level = "serializable", *conninfo;
-static bool wanted;
+static bool wanted, filling;
+static long long_commits;
+static _Atomic long total_commits;
+static _Atomic int running;
 static Client client[CLIENTS_MAX];
 
 static void
@@ -149,12 +157,16 @@ count_list(const char *s, int *last)
 static void
 note_range(Client *c, int txn, PGresult *r, int from, int to, bool values)
 {
+    int rows = PQntuples(r);
+    bool down = rows > 1 && atoi(PQgetvalue(r, 0, 0)) > atoi(PQgetvalue(r, rows - 1, 0));
+
     for (int k = from, i = 0; k <= to; k++) {
-        bool there = i < PQntuples(r) && atoi(PQgetvalue(r, i, 0)) == k;
+        int row = down ? rows - 1 - i : i;
+        bool there = i < rows && atoi(PQgetvalue(r, row, 0)) == k * STRIDE;
         int last = 0, n = 0;
 
         if (there)
-            n = values ? count_list(PQgetvalue(r, i, 1), &last) : -1;
+            n = values ? count_list(PQgetvalue(r, row, 1), &last) : -1;
         i += there;
         note_read(c, txn, k, n, last);
     }
@@ -170,17 +182,18 @@ read_some(Client *c, int txn)
         b = keys - 1;
     switch (kind) {
     case 0:
-        r = query(c, "/* scan */ select k, v from lists where k + 0 between %d and %d order by k", a, b);
+        r = query(c, "/* scan */ select k, v from lists where k + 0 between %d and %d and k %% 1000 = 0 order by k", a * STRIDE, b * STRIDE);
         break;
     case 1:
         b = a;
-        r = query(c, "select k, v from lists where k = %d", a);
+        r = query(c, "select k, v from lists where k = %d", a * STRIDE);
         break;
     case 2:
-        r = query(c, "select k from lists where k between %d and %d order by k", a, b);
+        r = query(c, "select k from lists where k between %d and %d and k %% 1000 = 0 order by k", a * STRIDE, b * STRIDE);
         break;
     default:
-        r = query(c, "select k, v from lists where k between %d and %d order by k", a, b);
+        r = query(c, "select k, v from lists where k between %d and %d and k %% 1000 = 0 order by k%s", a * STRIDE, b * STRIDE,
+                  below(c, 2) ? " desc" : "");
         break;
     }
     if (!r)
@@ -194,7 +207,7 @@ static bool
 append(Client *c, int txn)
 {
     int k = (int)below(c, (uint32_t)keys);
-    PGresult *r = query(c, "update lists set v = v || ',%d' where k = %d", txn, k);
+    PGresult *r = query(c, "update lists set v = v || ',%d' where k = %d", txn, k * STRIDE);
     bool none;
 
     if (!r)
@@ -204,7 +217,7 @@ append(Client *c, int txn)
     if (none) {
         /* It read the absence, too: that makes it depend on whoever inserts the row. */
         note_read(c, txn, k, 0, 0);
-        r = query(c, "insert into lists values (%d, '%d')", k, txn);
+        r = query(c, "insert into lists values (%d, '%d')", k * STRIDE, txn);
         if (!r)
             return false;
         PQclear(r);
@@ -221,6 +234,17 @@ aside(Client *c, int txn)
     return ok && command(c, "release s");
 }
 
+/* The others go on for a while. */
+static void
+stay(const Client *c)
+{
+    long until = atomic_load(&total_commits) + long_commits;
+    struct timespec pause = {0, 1000000};
+
+    while (long_commits > 0 && c->number == 0 && clients > 1 && atomic_load(&running) > 1 && atomic_load(&total_commits) < until)
+        nanosleep(&pause, NULL);
+}
+
 static bool
 transaction(Client *c, int txn)
 {
@@ -229,7 +253,7 @@ transaction(Client *c, int txn)
     char begin[128];
 
     snprintf(begin, sizeof begin, "begin isolation level %s%s%s", level, read_only ? " read only" : "",
-             read_only && below(c, 3) == 0 ? " deferrable" : "");
+             read_only && long_commits == 0 && below(c, 3) == 0 ? " deferrable" : ""); /* it would wait for the long one */
     if (!command(c, begin))
         return false;
     for (int i = 0; i < n; i++) {
@@ -246,6 +270,8 @@ transaction(Client *c, int txn)
             ok = append(c, txn);
         if (!ok)
             return false;
+        if (i == 0)
+            stay(c);
     }
     return command(c, "commit");
 }
@@ -264,11 +290,40 @@ run_client(void *arg)
             die("no setting");
         c->ok[i] = transaction(c, txn_id(c, i));
         c->committed += c->ok[i];
+        atomic_fetch_add(&total_commits, c->ok[i]);
+        if (long_commits > 0 && c->number == 0 && atomic_load(&running) == 1)
+            break;
         if (!c->ok[i]) {
             c->nreads = first;
             PQclear(PQexec(c->conn, "rollback"));
         }
     }
+    atomic_fetch_sub(&running, 1);
+    return NULL;
+}
+
+/* Rows that nobody looks at, in waves. */
+static void *
+run_filler(void *arg)
+{
+    PGconn *conn = connect_one();
+    Client c = {.random = seed + 99};
+
+    (void)arg;
+    for (int round = 0; atomic_load(&running) > 0; round++) {
+        char sql[SQL_MAX];
+
+        if (round % 16 == 15)
+            snprintf(sql, sizeof sql, "delete from lists where k %% 1000 <> 0 and k / 1000 between %u and %u", below(&c, (uint32_t)keys / 2),
+                     below(&c, (uint32_t)keys));
+        else
+            snprintf(sql, sizeof sql, "insert into lists select %u * 1000 + i, repeat('x', 80) from generate_series(%u, 999, 7) i on conflict do nothing",
+                     below(&c, (uint32_t)keys), 1 + below(&c, 7));
+        PQclear(PQexec(conn, sql));
+        if (round % 16 == 15)
+            PQclear(PQexec(conn, "vacuum lists"));
+    }
+    PQfinish(conn);
     return NULL;
 }
 
@@ -305,7 +360,7 @@ is_committed(int txn)
 static void
 load_lists(PGconn *conn)
 {
-    PGresult *r = PQexec(conn, "select k, v from lists order by k");
+    PGresult *r = PQexec(conn, "select k / 1000, v from lists where k % 1000 = 0 order by k");
 
     if (PQresultStatus(r) != PGRES_TUPLES_OK)
         die("%s", PQerrorMessage(conn));
@@ -425,6 +480,10 @@ options(int argc, char **argv)
     for (; i < argc - 1 && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "-w") == 0)
             wanted = true;
+        else if (strcmp(argv[i], "-f") == 0)
+            filling = true;
+        else if (strcmp(argv[i], "-l") == 0)
+            long_commits = atol(argv[++i]);
         else if (strcmp(argv[i], "-c") == 0)
             clients = atoi(argv[++i]);
         else if (strcmp(argv[i], "-t") == 0)
@@ -439,7 +498,7 @@ options(int argc, char **argv)
             die("unknown option %s", argv[i]);
     }
     if (i != argc - 1 || clients < 1 || clients > CLIENTS_MAX || keys < 1 || keys > KEYS_MAX || transactions < 1)
-        die("usage: append_stress [-c CLIENTS] [-t TRANSACTIONS] [-k KEYS] [-s SEED] [-i LEVEL] [-w] CONNINFO");
+        die("usage: append_stress [-c CLIENTS] [-t TRANSACTIONS] [-k KEYS] [-s SEED] [-i LEVEL] [-f] [-l COMMITS] [-w] CONNINFO");
     conninfo = argv[i];
 }
 
@@ -447,6 +506,7 @@ int
 main(int argc, char **argv)
 {
     long committed = 0, refused = 0, deadlocked = 0, unique = 0, reads = 0;
+    pthread_t filler;
     PGconn *control;
     bool cycle;
 
@@ -455,6 +515,9 @@ main(int argc, char **argv)
     control = connect_one();
     PQclear(PQexec(control, "drop table if exists lists"));
     PQclear(PQexec(control, "create table lists (k int primary key, v text not null)"));
+    atomic_store(&running, clients);
+    if (filling && pthread_create(&filler, NULL, run_filler, NULL) != 0)
+        die("no thread");
     for (int i = 0; i < clients; i++) {
         client[i] = (Client){.conn = connect_one(), .number = i, .random = seed * 1000003 + (uint64_t)i * 7919 + 1,
                              .ok = calloc((size_t)transactions, sizeof(bool))};
@@ -470,6 +533,8 @@ main(int argc, char **argv)
         reads += client[i].nreads;
         PQfinish(client[i].conn);
     }
+    if (filling)
+        pthread_join(filler, NULL);
     cycle = history_has_cycle(control);
     printf("%s: %ld committed, %ld refused, %ld deadlocks, %ld duplicate keys; %ld reads, %d edges; %s\n", level, committed, refused,
            deadlocked, unique, reads, nedges, cycle ? "NOT serializable" : "serializable");

@@ -10,6 +10,9 @@ seed=${ISOLATION_SEED:-1}
 "$bin/interleave" -n "$n" -s "$seed" "" "$here"/specs/*.spec
 "$bin/append_stress" -t "$t" -s "$seed" ""
 "$bin/append_stress" -t "$t" -s "$seed" -c 3 -k 40 ""
+"$bin/append_stress" -t "$t" -s "$seed" -f ""
+# One that outlives what there is room to remember.
+"$bin/append_stress" -t "$((2 * t))" -s "$seed" -l 500 ""
 # The check itself: snapshot isolation alone lets cycles through.
 "$bin/append_stress" -t 250 -s "$seed" -i "repeatable read" -w ""
 left=$(psql -X -A -t -c "select count(*) from pg_locks where mode = 'SIReadLock'")
