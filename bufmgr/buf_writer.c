@@ -126,6 +126,7 @@ write_run(const DirtyFrame *list, int at, int count, WritebackRun *back)
         err_raise_code(rc); /* the checkpoint fails; what it did not write stays marked and dirty */
     if (written > 0) {
         writeback_add(back, &list[at].tag, written);
+        wal_checkpoint_stats.buffers_written += (uint64_t)written;
         /* relaxed: a counter */
         atomic_fetch_add_explicit(&buf_shared_stats->checkpoint_written, (uint64_t)written, memory_order_relaxed);
     }
@@ -145,6 +146,7 @@ buf_checkpoint(unsigned flags)
     lw_acquire(&buf_shared->checkpoint_lock.lock, LW_EXCLUSIVE);
     int count = collect_dirty(list);
     lw_release(&buf_shared->checkpoint_lock.lock);
+    wal_checkpoint_stats.buffers_total = (uint64_t)buf_frame_count;
     qsort(list, (size_t)count, sizeof(DirtyFrame), compare_dirty);
     for (int at = 0; at < count;) {
         at += write_run(list, at, count, &back);

@@ -19,9 +19,17 @@ typedef struct Program {
     int (*main)(int argc, char **argv);
 } Program;
 
+/* With all resource managers, so that it can say what their records are. */
+static int
+pg_waldump_main(int argc, char **argv)
+{
+    modules_register();
+    return waldump_main(argc, argv);
+}
+
 static const Program programs[] = {
     {"postgres", postmaster_main}, {"postmaster", postmaster_main},         {"initdb", initdb_main},
-    {"pg_ctl", pg_ctl_main},       {"pg_controldata", pg_controldata_main}, {"pg_waldump", waldump_main},
+    {"pg_ctl", pg_ctl_main},       {"pg_controldata", pg_controldata_main}, {"pg_waldump", pg_waldump_main},
 };
 
 static const Program *

@@ -27,6 +27,7 @@ static FakeLog *fake_log;
 static int fake_holds;
 
 bool wal_in_redo;
+WalCheckpointStats wal_checkpoint_stats;
 
 Lsn
 wal_flushed(void)

@@ -184,10 +184,8 @@ flush_everything(unsigned flags, Times *t)
     FAULT_POINT("checkpoint_synced");
     t->synced = clock_monotonic_us();
     wal_checkpoint_stats.files_synced = synced;
-    if (wal_checkpoint_stats.total_sync_us == 0)
-        wal_checkpoint_stats.total_sync_us = t->synced - t->written;
-    if (synced == 1 && wal_checkpoint_stats.longest_sync_us == 0)
-        wal_checkpoint_stats.longest_sync_us = t->synced - t->written;
+    wal_checkpoint_stats.total_sync_us = fsyncq_total_us;
+    wal_checkpoint_stats.longest_sync_us = fsyncq_longest_us;
 }
 
 static bool

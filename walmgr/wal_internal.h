@@ -137,7 +137,7 @@ wal_in_archive_recovery(void)
 
 /* ---- settings (settings.c) ---- */
 enum { WAL_SYNC_FSYNC, WAL_SYNC_FDATASYNC, WAL_SYNC_OPEN, WAL_SYNC_OPEN_DSYNC };
-enum { WAL_COMPRESSION_OFF, WAL_COMPRESSION_PGLZ, WAL_COMPRESSION_LZ4, WAL_COMPRESSION_ZSTD };
+enum { WAL_COMPRESSION_OFF, WAL_COMPRESSION_LZ4, WAL_COMPRESSION_ZSTD };
 enum { RECOVERY_SYNC_FSYNC, RECOVERY_SYNC_SYNCFS };
 extern int wal_buffers_blocks, wal_sync_method, wal_compression, commit_delay_us, commit_siblings;
 extern int wal_writer_flush_after_blocks, checkpoint_warning_s, max_wal_size_mb, min_wal_size_mb, wal_keep_size_mb;
@@ -216,6 +216,10 @@ const char *wal_rmgr_name(unsigned rmgr);
 /* Replays from `start`; returns the end of valid log (start if nothing is there). */
 Lsn wal_redo_run(Lsn start, uint32_t timeline);
 void wal_describe(const WalRecord *r, StrBuf *out); /* "Heap/INSERT: off 3 ..." without references */
+
+/* ---- waldump_stats.c ---- */
+void wal_stats_add(const WalRecord *r);
+void wal_stats_print(Lsn start, Lsn end, bool by_record);
 
 /* ---- checkpoint.c, checkpointer.c ---- */
 #define CHECKPOINT_REQUESTED (1u << 31) /* in the request words: any at all, even without a cause */

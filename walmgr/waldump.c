@@ -1,6 +1,7 @@
 /*
  * waldump: prints the records of a log. Options as pg_waldump's: -p DIR, -s START, -e END, -n LIMIT,
- * -t TIMELINE, -r RMGR, -b (block details), -q; or a segment file's name (and an end one).
+ * -t TIMELINE, -r RMGR, -b (block details), -q, -z (statistics; --stats, --stats=record); or a segment
+ * file's name (and an end one).
  */
 #include "walmgr/wal_internal.h"
 
@@ -15,7 +16,7 @@ typedef struct Options {
     uint32_t timeline;
     unsigned long limit;
     int rmgr;
-    bool blocks, quiet;
+    bool blocks, quiet, stats, stats_by_record;
 } Options;
 
 static bool
@@ -69,14 +70,20 @@ dump(const Options *o)
     const char *why = "";
     const WalRecord *r = NULL;
     unsigned long count = 0;
+    Lsn last = o->start;
     while (count < o->limit && (r = wal_reader_next(reader, &why)) != NULL && r->start < o->end) {
         if (o->rmgr >= 0 && r->rmgr != o->rmgr)
             continue;
         count++;
-        if (!o->quiet)
+        last = r->end;
+        if (o->stats)
+            wal_stats_add(r);
+        else if (!o->quiet)
             print_record(r, o, scratch);
         arena_reset(scratch);
     }
+    if (o->stats)
+        wal_stats_print(o->start, last, o->stats_by_record);
     bool ended = count < o->limit && !r;
     if (ended)
         fprintf(stderr, "waldump: error: error in WAL record: %s\n", why);
@@ -98,7 +105,7 @@ static int
 usage(const char *program)
 {
     fprintf(stderr, "usage: %s [-p DATADIR] [-s START] [-e END] [-n LIMIT] [-t TIMELINE] [-r RMGR] [-b] [-q] "
-            "[STARTSEG [ENDSEG]]\n", program);
+            "[-z|--stats[=record]] [STARTSEG [ENDSEG]]\n", program);
     return 1;
 }
 
@@ -156,9 +163,19 @@ find_first_record(Options *o)
 int
 waldump_main(int argc, char **argv)
 {
-    Options o = {0, UINT64_MAX, 0, ULONG_MAX, -1, false, false};
-    for (int c; (c = getopt(argc, argv, "p:s:e:n:t:r:bq")) != -1;) {
+    static const struct option long_options[] = {
+        {"path", required_argument, NULL, 'p'}, {"start", required_argument, NULL, 's'},
+        {"end", required_argument, NULL, 'e'},  {"limit", required_argument, NULL, 'n'},
+        {"timeline", required_argument, NULL, 't'}, {"rmgr", required_argument, NULL, 'r'},
+        {"bkp-details", no_argument, NULL, 'b'}, {"quiet", no_argument, NULL, 'q'},
+        {"stats", optional_argument, NULL, 'z'}, {NULL, 0, NULL, 0}};
+    Options o = {.end = UINT64_MAX, .limit = ULONG_MAX, .rmgr = -1};
+    for (int c; (c = getopt_long(argc, argv, "p:s:e:n:t:r:bqz", long_options, NULL)) != -1;) {
         switch (c) {
+        case 'z':
+            o.stats = true;
+            o.stats_by_record = optarg && strcmp(optarg, "record") == 0;
+            break;
         case 'p':
             if (chdir(optarg) != 0) {
                 fprintf(stderr, "waldump: error: could not open directory \"%s\"\n", optarg);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/file/file_internal.h"
 #include "core/file/io.h"
@@ -52,6 +53,7 @@ typedef struct FsyncQueueShared {
 } FsyncQueueShared;
 
 static FsyncQueueShared *queue;
+uint64_t fsyncq_longest_us, fsyncq_total_us;
 
 static size_t
 queue_size(void)
@@ -220,6 +222,18 @@ sync_directory_of(DirSet *dirs, RelLocator r)
     return ERR_OK;
 }
 
+static ErrCode
+sync_timed(SegmentKey key)
+{
+    uint64_t began = clock_monotonic_us();
+    ErrCode rc = file_sync_segment(key);
+    uint64_t took = clock_monotonic_us() - began;
+
+    fsyncq_total_us += took;
+    fsyncq_longest_us = MAX(fsyncq_longest_us, took);
+    return rc;
+}
+
 ErrCode
 fsyncq_process(int *count)
 {
@@ -227,6 +241,7 @@ fsyncq_process(int *count)
     ErrCode rc = ERR_OK;
     int synced = 0;
 
+    fsyncq_longest_us = fsyncq_total_us = 0;
     if (!queue) {
         *count = 0;
         return ERR_OK;
@@ -240,7 +255,7 @@ fsyncq_process(int *count)
         SegmentKey key = s->key;
         s->again = 0;
         lw_release(&queue->lock);
-        rc = file_sync_segment(key);
+        rc = sync_timed(key);
         if (rc == ERR_OK) {
             synced++;
             rc = sync_directory_of(&dirs, key.rel);

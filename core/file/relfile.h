@@ -42,6 +42,7 @@ void fsyncq_add(RelLocator r, ForkNo f, uint32_t segment);
 void fsyncq_forget_relation(RelLocator r);
 void fsyncq_forget_database(Oid db);
 /* Syncs all requests queued before the call; ERR_IO is fatal to the instance. count: files synced. */
+extern uint64_t fsyncq_longest_us, fsyncq_total_us; /* of the files of this process's last call */
 ErrCode fsyncq_process(int *count) MUST_USE;
 void fsyncq_unlink_pending(void);     /* after the checkpoint: removes the kept first segments */
 

@@ -100,6 +100,7 @@ SQL
 
 # A write error of the checkpointer: the checkpoint fails, nothing else does, the next one succeeds.
 case_checkpoint_write() {
+    log_mark
     sql >"$work/out" <<SQL
 CREATE TABLE cw_t AS SELECT g AS i FROM generate_series(1, 5000) g;
 \! "$PG_BIN/faultctl" arm "$state" "op=write,path=base*,kind=checkpointer,do=$1"
@@ -113,6 +114,7 @@ SQL
     expect "checkpoint_write $1" 'HINT:  Consult recent messages in the server log for details' <"$work/out"
     expect "checkpoint_write $1" '^rows 5000$' <"$work/out"
     expect "checkpoint_write $1" '^second checkpoint done$' <"$work/out"
+    log_since | expect "checkpoint_write $1" 'checkpoint complete: wrote [1-9][0-9]* buffers'
 }
 
 # What cannot be given up is a PANIC: the server restarts by itself and has everything.
