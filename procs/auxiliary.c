@@ -53,10 +53,22 @@ load_statistics(void)
         stats_discard_file();
 }
 
+/* A stop in the middle of recovery: the next start goes on. Exit 0 would mean that it is done. */
+static void
+startup_interrupts(void)
+{
+    if (interrupts_pending & INTERRUPT_TERMINATE) {
+        wal_recovery_interrupted();
+        proc_exit(1);
+    }
+    child_process_interrupts();
+}
+
 void
 startup_main(void)
 {
     child_begin(kind_row(PROC_STARTUP), true);
+    interrupts_process = startup_interrupts;
     remove_temporary_files();
     load_statistics();
     wal_startup();

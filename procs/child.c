@@ -62,6 +62,13 @@ on_quit(int sig)
 volatile sig_atomic_t child_finish;
 
 static void
+on_promote(int sig)
+{
+    wal_promote_signaled = 1;
+    wake_self();
+}
+
+static void
 on_finish(int sig)
 {
     child_finish = 1;
@@ -89,7 +96,7 @@ set_signals(const KindRow *row)
     handle(SIGTERM, row->stop_signal == SIGTERM ? on_terminate : SIG_IGN);
     handle(SIGQUIT, on_quit);
     handle(SIGUSR1, SIG_IGN);
-    handle(SIGUSR2, row->stop_signal == SIGUSR2 ? on_finish : SIG_IGN);
+    handle(SIGUSR2, row->kind == PROC_STARTUP ? on_promote : row->stop_signal == SIGUSR2 ? on_finish : SIG_IGN);
     handle(SIGPIPE, SIG_IGN);
     handle(SIGCHLD, SIG_DFL);
     handle(SIGALRM, SIG_IGN);

@@ -13,7 +13,17 @@
 #include "core/catalog/builtins.h"
 #include "core/session/session.h"
 #include "core/stats/stats.h"
+#include "core/types/datetime.h"
 #include "core/types/number.h"
+
+static const char *
+time_text(Arena *a, TimestampTz t)
+{
+    StrBuf s;
+    str_init(&s, a);
+    format_tstz(&s, t, date_style);
+    return s.data;
+}
 
 void
 modules_register(void)
@@ -45,6 +55,8 @@ modules_register(void)
     wire_settings_register();
     session_settings_register();
     procs_settings_register();
+    wal_time_parse_hook = timestamptz_parse;
+    wal_time_text_hook = time_text;
     settings_boot();
 }
 

@@ -369,13 +369,54 @@ do_logrotate(void)
     say("server signaled to rotate log file\n");
 }
 
+/* DB_STARTUP if the control file cannot be read: some other state than is waited for. */
+static DbState
+control_state(void)
+{
+    ControlFile c;
+    if (chdir(data_dir) != 0 || control_read(&c) != ERR_OK)
+        return DB_STARTUP;
+    return (DbState)c.state;
+}
+
 static void
 do_promote(void)
 {
     PidFile f;
     if (!pid_file_stands(&f))
         no_pid_file();
-    complain("cannot promote server; server is not in standby mode\n");
+    if (data_dir[0] != '/') /* control_state goes there */
+        data_dir = realpath(data_dir, NULL);
+    if (control_state() != DB_IN_ARCHIVE_RECOVERY) {
+        complain("cannot promote server; server is not in standby mode\n");
+        exit(1);
+    }
+    const char *path = path_in_data_dir(PROMOTE_SIGNAL_FILE);
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fclose(file) != 0) {
+        complain("could not create promote signal file \"%s\": %s\n", path, strerror(errno));
+        exit(1);
+    }
+    if (kill((pid_t)f.pid, SIGUSR1) != 0) {
+        complain("could not send promote signal (PID: %ld): %s\n", f.pid, strerror(errno));
+        unlink(path);
+        exit(1);
+    }
+    if (!do_wait) {
+        say("server promoting\n");
+        return;
+    }
+    say("waiting for server to promote...");
+    for (int i = 0; i < wait_seconds * POLLS_PER_SECOND && running_pid() != 0; i++) {
+        if (control_state() == DB_IN_PRODUCTION) {
+            say(" done\n");
+            say("server promoted\n");
+            return;
+        }
+        pause_between_polls(i);
+    }
+    say(" stopped waiting\n");
+    complain("server did not promote in time\n");
     exit(1);
 }
 

@@ -368,7 +368,10 @@ handle_signals(void)
         case SIGINT: supervisor_stop(STOP_FAST); break;
         case SIGQUIT: supervisor_stop(STOP_IMMEDIATE); break;
         case SIGCHLD: reap_children(); break;
-        case SIGUSR1: supervisor_asked((pid_t)info.ssi_pid); break;
+        case SIGUSR1: /* the autovacuum launcher, or pg_ctl promote */
+            supervisor_asked((pid_t)info.ssi_pid);
+            supervisor_look();
+            break;
         default: break;
         }
     }

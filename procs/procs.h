@@ -150,6 +150,7 @@ void supervisor_stop(StopMode mode);
 void supervisor_asked(pid_t pid); /* SIGUSR1 of a child: the launcher wants a worker */
 void supervisor_child_exited(pid_t pid, int status);
 void supervisor_reload(void);
+void supervisor_look(void); /* SIGUSR1: a promote file may be there, or recovery has changed its state */
 /* What is due by time; returns milliseconds until it must be called again, -1: nothing pending. */
 long supervisor_tick(void);
 /* In a child: closes what belongs to the postmaster only. */

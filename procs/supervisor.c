@@ -19,6 +19,7 @@
 #include "core/base/clock.h"
 #include "core/shm/shm.h"
 #include "core/wire/wire.h"
+#include "walmgr/walmgr.h"
 
 #define KILL_AFTER_US 5000000    /* patience with children after SIGQUIT */
 #define FORK_RETRY_US 1000000
@@ -445,6 +446,16 @@ exit_is_normal(const Child *c, int status)
     return WEXITSTATUS(status) == 1 && c->row->exit_policy == EXIT_SESSION;
 }
 
+void
+supervisor_look(void)
+{
+    if (access(PROMOTE_SIGNAL_FILE, F_OK) != 0)
+        return;
+    for (int i = 0; i < child_count; i++)
+        if (children[i].row->kind == PROC_STARTUP)
+            kill(children[i].pid, SIGUSR2);
+}
+
 /* The startup process decides what becomes of the instance. */
 static void
 startup_exited(const Child *c, int status)
@@ -454,6 +465,10 @@ startup_exited(const Child *c, int status)
         if (stop_mode != STOP_NOT)
             begin_stop();
         return;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == WAL_EXIT_AT_TARGET) {
+        LOG("shutdown at recovery target");
+        finish(0);
     }
     if (stop_mode == STOP_NOT || !WIFEXITED(status) || WEXITSTATUS(status) != 1) {
         log_exit(c, status);

@@ -45,7 +45,9 @@ set_image_rule(Lsn rule)
 void
 wal_set_image_rule_from_redo(void)
 {
-    set_image_rule(full_page_writes ? wal_redo_point() : WAL_RULE_NEVER);
+    /* relaxed: a backup that starts later than this look asks for a checkpoint of its own */
+    bool backup = atomic_load_explicit(&wal_shared->running_backups, memory_order_relaxed) != 0;
+    set_image_rule(full_page_writes || backup ? wal_redo_point() : WAL_RULE_NEVER);
 }
 
 static void
@@ -161,6 +163,8 @@ write_control(Lsn start, const WalCheckpoint *c, unsigned flags)
     control_file->checkpoint_copy = *c;
     control_file->min_recovery_point = LSN_INVALID;
     control_file->min_recovery_timeline = 0;
+    control_file->backup_start = control_file->backup_end = LSN_INVALID;
+    control_file->backup_end_required = false;
     if (flags & CHECKPOINT_IS_SHUTDOWN)
         control_file->state = DB_SHUTDOWNED;
     control_write();
@@ -188,6 +192,14 @@ flush_everything(unsigned flags, Times *t)
     wal_checkpoint_stats.longest_sync_us = fsyncq_longest_us;
 }
 
+void
+wal_flush_steps(unsigned flags)
+{
+    Times t;
+    memset(&wal_checkpoint_stats, 0, sizeof(wal_checkpoint_stats));
+    flush_everything(flags, &t);
+}
+
 static bool
 is_idle(void)
 {
@@ -213,7 +225,8 @@ wal_checkpoint(unsigned flags)
     WalCheckpoint c = control_file->checkpoint_copy; /* what no one fills stays */
     Lsn redo_before = c.redo, redo_end;
     c.redo = fix_redo_point(alone, &redo_end);
-    c.timeline = c.prev_timeline = wal_timeline();
+    c.prev_timeline = flags & CHECKPOINT_END_OF_RECOVERY ? c.timeline : wal_timeline();
+    c.timeline = wal_timeline();
     c.full_page_writes = full_page_writes;
     c.time = clock_now();
     for (int i = 0; i < fill_count; i++)

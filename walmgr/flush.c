@@ -288,10 +288,12 @@ flush_slowly(Lsn lsn)
 void
 wal_flush_to(Lsn lsn)
 {
+    if (UNLIKELY(wal_in_redo)) {
+        wal_note_page_write(lsn);
+        return; /* what is replayed came from the files, which were synced before */
+    }
     if (LIKELY(wal_flushed() >= lsn))
         return;
-    if (wal_in_redo)
-        return; /* what is replayed came from the files, which were synced before */
     Lsn reserved = wal_insert_position();
     if (UNLIKELY(lsn > reserved)) {
         /* A damaged page's LSN: must not take the instance down. */

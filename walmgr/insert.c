@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/probe.h"
 #include "core/file/page.h"
@@ -170,6 +171,19 @@ wal_log_next_oid(Oid next)
     wal_begin();
     wal_add_data(&next, sizeof(next));
     return wal_insert(RMGR_XLOG, XLOG_NEXTOID, NULL);
+}
+
+Lsn
+wal_log_restore_point(const char *name)
+{
+    WalRestorePoint p = {.time = clock_now()};
+    memcpy(p.name, name, MIN(strlen(name), sizeof(p.name) - 1));
+    wal_begin();
+    wal_add_data(&p, sizeof(p));
+    Lsn end = wal_insert(RMGR_XLOG, XLOG_RESTORE_POINT, NULL);
+    wal_flush_to(end);
+    LOG("restore point \"%s\" created at %s", p.name, lsn_text(end));
+    return end;
 }
 
 Lsn

@@ -29,6 +29,8 @@ struct WalReader {
     uint32_t timeline;
     int fd;
     uint64_t fd_segment;
+    Lsn fd_limit;        /* the file belongs to this stream below here only */
+    WalSegmentSource source; /* NULL: pg_wal, this timeline */
     char why[256];
     WalRecord record;
 };
@@ -70,25 +72,27 @@ static size_t
 read_some(WalReader *r, Lsn at, char *to, size_t n)
 {
     uint64_t segment = wal_segment_of(at);
-    char path[64];
+    char path[MAX_PATH_BYTES];
     wal_segment_path(segment, r->timeline, path, sizeof(path));
-    if (r->fd < 0 || r->fd_segment != segment) {
+    if (r->fd < 0 || r->fd_segment != segment || at >= r->fd_limit) {
         close_fd(r);
-        r->fd = io_open(path, O_RDONLY | O_CLOEXEC);
+        r->fd_limit = UINT64_MAX;
+        r->fd = r->source ? r->source(segment, at, path, sizeof(path), &r->fd_limit) : io_open(path, O_RDONLY | O_CLOEXEC);
         r->fd_segment = segment;
         if (r->fd < 0) {
-            snprintf(r->why, sizeof(r->why), "could not open file \"%s\": %s", path, strerror(errno));
+            snprintf(r->why, sizeof(r->why), "could not open file \"%.150s\": %s", path, strerror(errno));
             return 0;
         }
     }
     uint32_t offset = (uint32_t)(at % WAL_SEGMENT_BYTES);
     n = MIN(n, (size_t)(WAL_SEGMENT_BYTES - offset));
+    n = (size_t)MIN((Lsn)n, r->fd_limit - at);
     ssize_t got;
     do
         got = io_pread(r->fd, to, n, offset);
     while (got < 0 && errno == EINTR);
     if (got <= 0)
-        snprintf(r->why, sizeof(r->why), "could not read from log segment %s, offset %u: %s", path, offset,
+        snprintf(r->why, sizeof(r->why), "could not read from log segment %.150s, offset %u: %s", path, offset,
                  got < 0 ? strerror(errno) : "end of file");
     return got > 0 ? (size_t)got : 0;
 }
@@ -98,6 +102,19 @@ drop_window(WalReader *r)
 {
     r->window_start = r->next;
     r->window_bytes = 0;
+}
+
+void
+wal_reader_set_source(WalReader *r, WalSegmentSource source)
+{
+    r->source = source;
+}
+
+void
+wal_reader_retry(WalReader *r)
+{
+    close_fd(r);
+    drop_window(r);
 }
 
 /* Makes room for `bytes` from r->next on. */

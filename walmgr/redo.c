@@ -5,7 +5,7 @@
  * A second reader runs ahead and asks the kernel for the pages that will be needed and have no image.
  * A small direct-mapped table remembers which were asked for or restored lately.
  */
-#include "walmgr/wal_internal.h"
+#include "walmgr/recovery.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -102,6 +102,8 @@ redo_one(const WalRecord *r)
     FAULT_POINT("redo_record");
     ops->redo(r);
     WAL_RECORD_POINT("redo", r->rmgr, r->info);
+    /* release: pairs with wal_last_replayed */
+    atomic_store_explicit(&wal_shared->last_replayed, r->end, memory_order_release);
 }
 
 static void
@@ -155,52 +157,101 @@ call_rmgrs(bool startup)
     }
 }
 
-Lsn
-wal_redo_run(Lsn start, uint32_t timeline)
-{
-    Arena *arena = arena_create(NULL, "redo"), *scratch = arena_create(arena, "redo scratch");
-    WalReader *reader = wal_reader_open(arena, start, timeline);
-    Ahead *ahead = NULL;
-    const char *why = "";
-    Lsn end = start, last = start;
-    uint64_t titled = UINT64_MAX, count = 0;
+/* One run of replay. */
+typedef struct Redo {
+    Arena *arena, *scratch;
+    WalReader *reader;
+    Ahead *ahead;
     Usage usage;
+    uint64_t next_report, titled, count;
+    Lsn last, end;
+    const char *why;
+} Redo;
 
-    usage_start(&usage);
-    uint64_t next_report = (uint64_t)log_startup_progress_ms * 1000;
+static void
+redo_open(Redo *d, Lsn start)
+{
+    memset(d, 0, sizeof(*d));
+    d->arena = arena_create(NULL, "redo");
+    d->scratch = arena_create(d->arena, "redo scratch");
+    d->reader = wal_reader_open(d->arena, start, recovery.timeline);
+    wal_reader_set_source(d->reader, recovery_open_segment);
     if (recovery_prefetch) {
-        ahead = ARENA_NEW(arena, Ahead);
-        ahead->reader = wal_reader_open(arena, start, timeline);
+        d->ahead = ARENA_NEW(d->arena, Ahead);
+        d->ahead->reader = wal_reader_open(d->arena, start, recovery.timeline);
+        wal_reader_set_source(d->ahead->reader, recovery_open_segment);
     }
+    d->end = d->last = start;
+    d->titled = UINT64_MAX;
+    d->why = "";
+    usage_start(&d->usage);
+    d->next_report = (uint64_t)log_startup_progress_ms * 1000;
+}
+
+/* NULL: that was all. In standby mode waits for more. */
+static const WalRecord *
+redo_next(Redo *d)
+{
+    for (;;) {
+        const WalRecord *r = wal_reader_next(d->reader, &d->why);
+        if (r || !recovery_wait_for_more())
+            return r;
+        wal_reader_retry(d->reader);
+        if (d->ahead)
+            d->ahead->at_end = true; /* it is behind now, and there is little to look ahead to */
+    }
+}
+
+static void
+before_record(Redo *d, const WalRecord *r)
+{
+    if (wal_segment_of(r->start) != d->titled) {
+        d->titled = wal_segment_of(r->start);
+        show_segment(d->titled, timeline_at(recovery.history, r->start));
+    }
+    if ((d->count++ & 63) == 0) {
+        CHECK_INTERRUPTS();
+        show_progress(&d->usage, &d->next_report, r->start);
+        arena_reset(d->scratch);
+    }
+    if (d->ahead)
+        look_ahead(d->ahead, r->start);
+}
+
+Lsn
+wal_redo_run(Lsn start)
+{
+    Redo d;
+    redo_open(&d, start);
     wal_in_redo = true;
     call_rmgrs(true);
     LOG("redo starts at %s", lsn_text(start));
-    for (const WalRecord *r; (r = wal_reader_next(reader, &why)) != NULL; count++) {
-        if (wal_segment_of(r->start) != titled) {
-            titled = wal_segment_of(r->start);
-            show_segment(titled, timeline);
-        }
-        if ((count & 63) == 0) {
-            CHECK_INTERRUPTS();
-            show_progress(&usage, &next_report, r->start);
-            arena_reset(scratch);
-        }
-        if (ahead)
-            look_ahead(ahead, r->start);
-        last = r->start;
-        end = r->end;
-        redo_one_reported(r, scratch);
+    for (const WalRecord *r; !recovery.reached && (r = redo_next(&d)) != NULL;) {
+        before_record(&d, r);
+        if (recovery.requested && target_stops_before(r))
+            break;
+        d.last = r->start;
+        d.end = r->end;
+        redo_one_reported(r, d.scratch);
+        recovery_after_record(r);
+        if (recovery.requested)
+            target_stops_after(r);
     }
-    LOG("%s", why);
-    log_redo_done(&usage, last);
+    if (!recovery.reached)
+        LOG("%s", d.why);
+    if (recovery.requested)
+        recovery_at_target(d.end);
+    log_redo_done(&d.usage, d.last);
+    if (recovery.last_xact_time)
+        LOG("last completed transaction was at log time %s", recovery_time_text(recovery.last_xact_time));
     FAULT_POINT("redo_before_cleanup");
     call_rmgrs(false);
     FAULT_POINT("redo_after_cleanup");
     wal_in_redo = false;
-    if (ahead)
-        wal_reader_close(ahead->reader);
-    wal_reader_close(reader);
-    arena_destroy(arena);
+    if (d.ahead)
+        wal_reader_close(d.ahead->reader);
+    wal_reader_close(d.reader);
+    arena_destroy(d.arena);
     show_segment(0, 0);
-    return end;
+    return d.end;
 }

@@ -308,7 +308,9 @@ wal_segments_recycle(Lsn redo, Lsn end)
 {
     uint64_t keep_from = wal_segment_of(redo);
     uint64_t keep_more = (uint64_t)wal_keep_size_mb / (WAL_SEGMENT_BYTES >> 20);
-    uint64_t free_number = wal_segment_of(end) + 1, ceiling = recycle_ceiling(redo);
+    uint64_t free_number = wal_segment_of(end) + 1;
+    /* Replaying, the names to come are those of files in the archive. */
+    uint64_t ceiling = wal_in_archive_recovery() ? 0 : recycle_ceiling(redo);
     if (keep_more && keep_from > wal_segment_of(end) - MIN(wal_segment_of(end), keep_more))
         keep_from = wal_segment_of(end) - MIN(wal_segment_of(end), keep_more);
     DIR *d = opendir(WAL_DIR);
@@ -380,7 +382,9 @@ wal_segments_clean_tail(Lsn end, uint32_t timeline)
         uint64_t segment;
         uint32_t file_timeline;
         char path[MAX_PATH_BYTES];
-        if (!wal_segment_parse(e->d_name, &segment, &file_timeline) || segment <= wal_segment_of(end))
+        /* Of this timeline only: others' may still have to be archived, and are never written to. */
+        if (!wal_segment_parse(e->d_name, &segment, &file_timeline) || file_timeline != timeline ||
+            segment <= wal_segment_of(end))
             continue;
         snprintf(path, sizeof(path), "%s/%s", WAL_DIR, e->d_name);
         if (io_unlink(path) != 0)
@@ -389,6 +393,29 @@ wal_segments_clean_tail(Lsn end, uint32_t timeline)
     closedir(d);
     if (file_sync_dir(WAL_DIR) != ERR_OK)
         PANIC("could not fsync directory \"%s\"", WAL_DIR);
+}
+
+void
+wal_segments_drop_left(Lsn end, uint32_t timeline)
+{
+    uint64_t last = wal_segment_of(end - 1), segment;
+    uint32_t file_timeline;
+    char path[MAX_PATH_BYTES];
+    DIR *d = opendir(WAL_DIR);
+    if (!d) {
+        LOG("could not open directory \"%s\": %m", WAL_DIR);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (!wal_segment_parse(e->d_name, &segment, &file_timeline) || file_timeline >= timeline || segment <= last ||
+            wal_archive_still_ready(e->d_name))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", WAL_DIR, e->d_name);
+        if (io_unlink(path) != 0)
+            LOG("could not remove file \"%s\": %m", path);
+        wal_archive_forget(e->d_name);
+    }
+    closedir(d);
 }
 
 void

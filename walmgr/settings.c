@@ -1,7 +1,7 @@
 /*
  * The log's settings, under PostgreSQL's names and limits.
  */
-#include "walmgr/wal_internal.h"
+#include "walmgr/recovery.h"
 
 #include <limits.h>
 
@@ -193,4 +193,5 @@ wal_settings_register(void)
 {
     settings_register(defs, (int)COUNT_OF(defs));
     wal_archive_settings_register();
+    recovery_settings_register();
 }

@@ -7,7 +7,7 @@
  * in the control file moves only with that checkpoint.
  */
 #define _GNU_SOURCE
-#include "walmgr/wal_internal.h"
+#include "walmgr/recovery.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,8 @@
 #include "core/file/io.h"
 #include "core/file/relfile.h"
 
-static const char *
-time_text(TimestampTz t)
+const char *
+wal_time_text(TimestampTz t)
 {
     static char text[64];
     time_t unix_s = (time_t)(t / 1000000 + CLOCK_PG_EPOCH_UNIX_S);
@@ -117,7 +117,7 @@ read_control(void)
 static void
 log_last_state(const ControlFile *c)
 {
-    const char *when = time_text(c->time);
+    const char *when = wal_time_text(c->time);
     switch ((DbState)c->state) {
     case DB_SHUTDOWNED:
         LOG("database system was shut down at %s", when);
@@ -141,47 +141,6 @@ log_last_state(const ControlFile *c)
     default:
         RAISE_FATAL(SQLSTATE_DATA_CORRUPTED, "control file contains invalid database cluster state");
     }
-}
-
-static void
-refuse_archive_recovery(void)
-{
-    static const char *const names[] = {"standby.signal", "recovery.signal", "backup_label"};
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (access(names[i], F_OK) == 0)
-            RAISE_FATAL(SQLSTATE_FEATURE_NOT_SUPPORTED,
-                        "archive recovery and standby mode are not supported yet (file \"%s\" exists)", names[i]);
-}
-
-/* Reads the checkpoint record; returns where the record behind it begins. */
-static Lsn
-read_checkpoint(Lsn at, uint32_t timeline, WalCheckpoint *out, bool *shutdown)
-{
-    const char *why = "";
-    if (at < WAL_START_LSN || at % 8 != 0)
-        RAISE_FATAL(SQLSTATE_DATA_CORRUPTED, "control file contains invalid checkpoint location");
-    Arena *arena = arena_create(NULL, "checkpoint record");
-    WalReader *reader = wal_reader_open(arena, at, timeline);
-    const WalRecord *r = wal_reader_next(reader, &why);
-    bool ok = r && r->rmgr == RMGR_XLOG && r->data_bytes == sizeof(*out) &&
-              (r->info == XLOG_CHECKPOINT_SHUTDOWN || r->info == XLOG_CHECKPOINT_ONLINE);
-    Lsn end = LSN_INVALID;
-    if (ok) {
-        memcpy(out, r->data, sizeof(*out));
-        *shutdown = r->info == XLOG_CHECKPOINT_SHUTDOWN;
-        end = r->end;
-    } else {
-        LOG("%s", r ? "invalid checkpoint record" : why);
-    }
-    wal_reader_close(reader);
-    arena_destroy(arena);
-    if (!ok)
-        RAISE_FATAL(SQLSTATE_DATA_CORRUPTED, "could not locate a valid checkpoint record");
-    if (out->redo > at || out->redo < WAL_START_LSN || out->redo % 8 != 0)
-        RAISE_FATAL(SQLSTATE_DATA_CORRUPTED, "invalid redo in checkpoint record");
-    if (*shutdown && out->redo != at)
-        RAISE_FATAL(SQLSTATE_DATA_CORRUPTED, "invalid redo record in shutdown checkpoint");
-    return end;
 }
 
 static int
@@ -224,18 +183,43 @@ sync_data_directory(void)
     nftw("pg_tblspc", sync_one, 32, 0); /* follows the links */
 }
 
-static Lsn
-recover(const WalCheckpoint *c, Lsn checkpoint_end)
+static void
+check_complete(Lsn end, Lsn checkpoint_end)
 {
-    LOG("database system was not properly shut down; automatic recovery in progress");
-    control_set_state(DB_IN_CRASH_RECOVERY);
-    sync_data_directory();
-    wal_segments_sync_from(c->redo, c->timeline);
-    Lsn end = wal_redo_run(c->redo, c->timeline);
+    const ControlFile *c = control_file;
+    if (c->backup_end_required) {
+        err_start(LEVEL_FATAL, SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, __FILE__, __LINE__, __func__);
+        err_message("WAL ends before end of online backup");
+        err_hint("All WAL generated while online backup was taken must be available at recovery.");
+        err_throw();
+    }
+    if (end < c->min_recovery_point)
+        RAISE_FATAL(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, "WAL ends before consistent recovery point");
     if (end < checkpoint_end) /* damage in the middle: what follows must not be wiped out */
         RAISE_FATAL(SQLSTATE_DATA_CORRUPTED, "WAL ends at %s, before the last checkpoint record", lsn_text(end));
+}
+
+/* Replays; returns the end of the log, on *timeline, which new records will be written to. */
+static Lsn
+recover(const StartPoint *s, uint32_t *timeline)
+{
+    if (!recovery.requested)
+        LOG("database system was not properly shut down; automatic recovery in progress");
+    sync_data_directory();
+    wal_segments_sync_from(s->checkpoint.redo, s->checkpoint.timeline);
+    start_point_record(s);
+    recovery_note_restart_file(s->checkpoint.redo, s->checkpoint.timeline);
+    Lsn end = wal_redo_run(s->checkpoint.redo);
+    check_complete(end, s->end);
+    if (recovery.requested) {
+        *timeline = recovery_switch_timeline(end);
+        /* relaxed: this process only, until the instance opens */
+        atomic_store_explicit(&wal_shared->in_recovery, RECOVERY_CRASH, memory_order_relaxed);
+    } else {
+        *timeline = timeline_at(recovery.history, MAX(end, recovery.history->entries[recovery.history->count - 1].begin));
+    }
     FAULT_POINT("wal_before_clean_tail");
-    wal_segments_clean_tail(end, c->timeline);
+    wal_segments_clean_tail(end, *timeline);
     FAULT_POINT("wal_after_clean_tail");
     return end;
 }
@@ -261,37 +245,42 @@ note_parameter_change(void)
 void
 wal_startup(void)
 {
-    WalCheckpoint c;
-    bool shutdown;
+    StartPoint s;
     read_control();
     /* relaxed: no other process yet; release at the end, pairs with wal_in_recovery */
     atomic_store_explicit(&wal_shared->in_recovery, RECOVERY_CRASH, memory_order_relaxed);
+    if (proc_self)
+        atomic_store_explicit(&wal_shared->startup_slot, proc_self->index + 1, memory_order_relaxed);
     log_last_state(control_file);
-    refuse_archive_recovery();
+    recovery_read_signals();
     wal_segments_remove_temporary();
+    start_point_find(&s);
 
-    uint32_t timeline = control_file->checkpoint_copy.timeline;
-    Lsn end = read_checkpoint(control_file->checkpoint, timeline, &c, &shutdown);
-    bool clean = control_file->state == DB_SHUTDOWNED && shutdown;
-    control_lock();
-    control_file->checkpoint_copy = c;
-    control_unlock();
+    bool archive = recovery.requested;
+    uint32_t timeline = s.checkpoint.timeline;
+    Lsn end = s.end;
     /* relaxed: nobody else uses the log before `ready` */
-    atomic_store_explicit(&wal_shared->redo_point, c.redo, memory_order_relaxed);
+    atomic_store_explicit(&wal_shared->redo_point, s.checkpoint.redo, memory_order_relaxed);
     atomic_store_explicit(&wal_shared->timeline, timeline, memory_order_relaxed);
-    if (!clean)
-        end = recover(&c, end);
+    if (archive)
+        atomic_store_explicit(&wal_shared->in_recovery, RECOVERY_ARCHIVE, memory_order_relaxed);
+    if (!s.clean)
+        end = recover(&s, &timeline);
 
     wal_positions_init(end, timeline);
     wal_set_image_rule_from_redo();
     allow_insertions(true);
     FAULT_POINT("startup_insertions_allowed");
-    if (!clean)
+    if (!s.clean)
         wal_checkpoint(CHECKPOINT_END_OF_RECOVERY | CHECKPOINT_IMMEDIATE | CHECKPOINT_WAIT);
     else /* nothing has happened since: a timed checkpoint may be skipped */
         atomic_store_explicit(&wal_shared->idle_position, end, memory_order_relaxed);
     note_parameter_change();
     control_set_state(DB_IN_PRODUCTION);
+    if (archive)
+        recovery_run_end_commands();
+    atomic_store_explicit(&wal_shared->startup_slot, 0, memory_order_relaxed);
     atomic_store_explicit(&wal_shared->in_recovery, RECOVERY_NONE, memory_order_release);
     wal_archive_catch_up(end, timeline);
+    arena_destroy(recovery.arena);
 }

@@ -93,6 +93,14 @@ typedef struct WalShared {
     _Atomic uint32_t archive_look_again;          /* a history file has come */
     WalLock archive_stats_lock;
     WalArchiveStats archive_stats;                /* under archive_stats_lock */
+    _Atomic uint32_t running_backups;             /* pages get images even with full_page_writes = off */
+    _Atomic Lsn last_backup_start;                /* no two backups begin at the same place */
+
+    /* recovery: stored by the startup process, but for replay_pause */
+    CACHE_ALIGNED _Atomic uint32_t replay_pause;  /* REPLAY_* */
+    _Atomic uint32_t startup_slot;                /* slot index + 1 */
+    _Atomic Lsn last_replayed;
+    _Atomic TimestampTz last_xact_time;
     _Atomic uint32_t in_recovery;                 /* RECOVERY_*; stored by the startup process */
 
     CACHE_ALIGNED WalLock control_lock;
@@ -185,9 +193,14 @@ void wal_segment_close(void);
 void wal_segment_preallocate(uint64_t segment); /* no-op if it exists; failure is only logged */
 void wal_segments_recycle(Lsn redo, Lsn end);
 void wal_segments_clean_tail(Lsn end, uint32_t timeline); /* rule 6 */
+/* Segments behind `end` of timelines before `timeline`: the way not taken. What waits for the archiver stays. */
+void wal_segments_drop_left(Lsn end, uint32_t timeline);
 void wal_segments_remove_temporary(void);
 void wal_segments_sync_from(Lsn redo, uint32_t timeline);
 double wal_checkpoint_segments(void); /* segments between two checkpoints that max_wal_size allows */
+
+/* ---- startup.c ---- */
+const char *wal_time_text(TimestampTz t); /* to the second, static buffer */
 
 /* ---- archive.c ---- */
 void wal_archive_settings_register(void);
@@ -209,12 +222,19 @@ void wal_record_point(const char *when, unsigned rmgr, unsigned info);
 #define WAL_RECORD_POINT(when, rmgr, info) ((void)0)
 #endif
 
+/* ---- reader.c ---- */
+/* Opens the file that holds `segment` where `at` lies; *limit: what it holds from there on is of another
+ * history. -1 with errno and path set if there is none. */
+typedef int (*WalSegmentSource)(uint64_t segment, Lsn at, char *path, size_t n, Lsn *limit);
+void wal_reader_set_source(WalReader *r, WalSegmentSource source);
+void wal_reader_retry(WalReader *r); /* opens its file anew */
+
 /* ---- redo.c, xlogrmgr.c ---- */
 extern const WalRmgrOps *wal_rmgr_ops[RMGR_COUNT];
 extern const WalRmgrOps wal_xlog_ops;
 const char *wal_rmgr_name(unsigned rmgr);
-/* Replays from `start`; returns the end of valid log (start if nothing is there). */
-Lsn wal_redo_run(Lsn start, uint32_t timeline);
+/* Replays from `start`, to the end of valid log or the recovery target; returns where it stopped. */
+Lsn wal_redo_run(Lsn start);
 void wal_describe(const WalRecord *r, StrBuf *out); /* "Heap/INSERT: off 3 ..." without references */
 
 /* ---- waldump_stats.c ---- */
@@ -225,7 +245,11 @@ void wal_stats_print(Lsn start, Lsn end, bool by_record);
 #define CHECKPOINT_REQUESTED (1u << 31) /* in the request words: any at all, even without a cause */
 extern bool wal_is_checkpointer; /* this process paces its writes */
 void wal_set_image_rule_from_redo(void);
+void wal_flush_steps(unsigned flags); /* all that is buffered is in the files, durably */
 bool wal_checkpoint_size_due(uint64_t segment); /* the log has grown enough since the redo point */
+
+/* ---- recovery.c, for redo and flush.c ---- */
+void wal_note_page_write(Lsn lsn); /* archive recovery: a page with this LSN is about to be written */
 
 /* ---- control.c ---- */
 void control_defaults(ControlFile *c);

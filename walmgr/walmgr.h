@@ -38,7 +38,8 @@ typedef enum WalRmgr { /* names as waldump prints them */
 /* Op codes of RMGR_XLOG, numbered as PostgreSQL's. */
 typedef enum WalXlogInfo {
     XLOG_CHECKPOINT_SHUTDOWN = 0x00, XLOG_CHECKPOINT_ONLINE = 0x10, XLOG_NOOP = 0x20, XLOG_NEXTOID = 0x30,
-    XLOG_SWITCH = 0x40, XLOG_PARAMETER_CHANGE = 0x60, XLOG_END_OF_RECOVERY = 0x90, XLOG_FPI_FOR_HINT = 0xA0,
+    XLOG_SWITCH = 0x40, XLOG_BACKUP_END = 0x50, XLOG_PARAMETER_CHANGE = 0x60, XLOG_RESTORE_POINT = 0x70,
+    XLOG_END_OF_RECOVERY = 0x90, XLOG_FPI_FOR_HINT = 0xA0,
     XLOG_FPI = 0xB0, XLOG_CHECKPOINT_REDO = 0xE0
 } WalXlogInfo;
 
@@ -184,6 +185,48 @@ WalReader *wal_reader_open(Arena *a, Lsn start, uint32_t timeline);
 /* NULL at the end of valid log; *why says what ended it. The record is valid until the next call. */
 const WalRecord *wal_reader_next(WalReader *r, const char **why);
 void wal_reader_close(WalReader *r);
+
+/* ---- recovery (recovery.c) ---- */
+#define WAL_RESTORE_POINT_NAME_BYTES 64
+typedef struct WalRestorePoint { TimestampTz time; char name[WAL_RESTORE_POINT_NAME_BYTES]; } WalRestorePoint;
+Lsn wal_log_restore_point(const char *name); /* flushed */
+/* What the end of a transaction says, for recovery targets; false: another record. By the transaction module. */
+typedef struct WalTransactionEnd { Xid xid; TimestampTz time; bool commit; } WalTransactionEnd;
+extern bool (*wal_transaction_end_hook)(const WalRecord *r, WalTransactionEnd *out);
+/* A time as users write it (raises) and as they read it. By the types. */
+extern TimestampTz (*wal_time_parse_hook)(const char *text);
+extern const char *(*wal_time_text_hook)(Arena *a, TimestampTz t);
+/* Recovery stands still from now on (true), or is about to go on. By who lets sessions read meanwhile. */
+extern void (*wal_pause_hook)(bool paused);
+enum { REPLAY_RUNS, REPLAY_PAUSE_REQUESTED, REPLAY_PAUSED };
+uint32_t wal_replay_pause_state(void);
+void wal_replay_set_pause(bool pause);
+Lsn wal_last_replayed(void);              /* 0: nothing has been replayed in this life */
+TimestampTz wal_last_xact_replay_time(void); /* 0: none */
+extern volatile sig_atomic_t wal_promote_signaled; /* startup process: look for the promote file */
+#define PROMOTE_SIGNAL_FILE "promote"
+#define RECOVERY_SIGNAL_FILE "recovery.signal"
+#define STANDBY_SIGNAL_FILE "standby.signal"
+#define WAL_EXIT_AT_TARGET 3 /* exit code of the startup process: shut down at the recovery target */
+void wal_recovery_interrupted(void); /* startup process, between two records: it is told to end */
+void wal_timeline_file_name(uint32_t timeline, char *out, size_t n);
+
+/* ---- base backups (backup.c) ---- */
+#define BACKUP_LABEL_FILE "backup_label"
+#define TABLESPACE_MAP_FILE "tablespace_map"
+#define BACKUP_LABEL_BYTES_MAX 1024
+typedef struct WalBackup {
+    Lsn start, checkpoint, stop;
+    uint32_t start_timeline, stop_timeline;
+    TimestampTz start_time;
+    bool running; /* counted in shared memory */
+    char label[BACKUP_LABEL_BYTES_MAX + 1];
+} WalBackup;
+/* Raise as PostgreSQL's. Between them every page changed gets its image in the log. */
+void wal_backup_start(WalBackup *b, const char *label, bool fast);
+void wal_backup_stop(WalBackup *b, bool wait_for_archive);
+void wal_backup_abort(WalBackup *b); /* it will not be stopped; nothing if it was */
+char *wal_backup_label_text(Arena *a, const WalBackup *b);
 
 /* ---- control file: two copies, written in turn, each with a CRC ---- */
 typedef enum DbState { DB_STARTUP, DB_SHUTDOWNED, DB_SHUTDOWNED_IN_RECOVERY, DB_SHUTDOWNING, DB_IN_CRASH_RECOVERY, DB_IN_ARCHIVE_RECOVERY, DB_IN_PRODUCTION } DbState;

@@ -68,7 +68,9 @@ xlog_identify(uint8_t info)
     case XLOG_NOOP: return "NOOP";
     case XLOG_NEXTOID: return "NEXTOID";
     case XLOG_SWITCH: return "SWITCH";
+    case XLOG_BACKUP_END: return "BACKUP_END";
     case XLOG_PARAMETER_CHANGE: return "PARAMETER_CHANGE";
+    case XLOG_RESTORE_POINT: return "RESTORE_POINT";
     case XLOG_END_OF_RECOVERY: return "END_OF_RECOVERY";
     case XLOG_FPI_FOR_HINT: return "FPI_FOR_HINT";
     case XLOG_FPI: return "FPI";
@@ -94,6 +96,13 @@ xlog_describe(const WalRecord *r, StrBuf *out)
                    r->info == XLOG_CHECKPOINT_SHUTDOWN ? "shutdown" : "online");
     } else if (r->info == XLOG_NEXTOID && r->data_bytes == sizeof(Oid)) {
         str_printf(out, "%u", load_u32(r->data));
+    } else if (r->info == XLOG_BACKUP_END && r->data_bytes == sizeof(Lsn)) {
+        str_add(out, lsn_text(load_u64(r->data)));
+    } else if (r->info == XLOG_RESTORE_POINT && r->data_bytes == sizeof(WalRestorePoint)) {
+        WalRestorePoint p;
+        memcpy(&p, r->data, sizeof(p));
+        p.name[sizeof(p.name) - 1] = '\0';
+        str_add(out, p.name);
     }
 }
 
@@ -122,6 +131,32 @@ redo_next_oid(const WalRecord *r)
         wal_redo_next_oid_hook(next);
 }
 
+/* What the server that writes the log can do must be known to whoever follows it. */
+static void
+redo_parameter_change(const WalRecord *r)
+{
+    int32_t body[6];
+    if (r->data_bytes != sizeof(body))
+        return;
+    memcpy(body, r->data, sizeof(body));
+    if (wal_in_archive_recovery() && body[5] == WAL_LEVEL_MINIMAL) {
+        err_start(LEVEL_FATAL, SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, __FILE__, __LINE__, __func__);
+        err_message("WAL was generated with \"wal_level=minimal\", cannot continue recovering");
+        err_detail("This happens if you temporarily set \"wal_level=minimal\" on the server.");
+        err_hint("Use a backup taken after setting \"wal_level\" to higher than \"minimal\".");
+        err_throw();
+    }
+    control_lock();
+    control_file->max_connections = body[0];
+    control_file->max_worker_processes = body[1];
+    control_file->max_wal_senders = body[2];
+    control_file->max_prepared_xacts = body[3];
+    control_file->max_locks_per_xact = body[4];
+    control_file->wal_level = (uint32_t)body[5];
+    control_write();
+    control_unlock();
+}
+
 static void
 xlog_redo(const WalRecord *r)
 {
@@ -139,9 +174,13 @@ xlog_redo(const WalRecord *r)
             PANIC("no handler for the page images of the record at %s", lsn_text(r->start));
         image_redo(r);
         break;
+    case XLOG_PARAMETER_CHANGE:
+        redo_parameter_change(r);
+        break;
     case XLOG_NOOP: /* these change nothing here */
     case XLOG_SWITCH:
-    case XLOG_PARAMETER_CHANGE:
+    case XLOG_BACKUP_END: /* recovery.c looks at it */
+    case XLOG_RESTORE_POINT:
     case XLOG_END_OF_RECOVERY:
     case XLOG_CHECKPOINT_REDO:
         break;

@@ -335,11 +335,6 @@ setc_show_all_settings(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
     return fn_rows_next(c, out, outnull);
 }
 
-/* ---- the log ---- */
-
-Datum fnc_last_wal_receive_lsn(FnCtx *c, const Datum *args, bool *isnull) { return null_datum(isnull); }
-Datum fnc_last_wal_replay_lsn(FnCtx *c, const Datum *args, bool *isnull) { return null_datum(isnull); }
-
 /* ---- the connection ---- */
 
 bool (*session_address_hook)(bool server, const char **host, int *port);

@@ -214,12 +214,6 @@ fnc_conf_load_time(FnCtx *c, const Datum *args, bool *isnull)
 }
 
 Datum
-fnc_is_in_recovery(FnCtx *c, const Datum *args, bool *isnull)
-{
-    return bool_datum(wal_in_redo);
-}
-
-Datum
 fnc_client_encoding(FnCtx *c, const Datum *args, bool *isnull)
 {
     const char *e = settings_get(c->arena, "client_encoding", true);

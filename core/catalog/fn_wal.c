@@ -1,6 +1,12 @@
 /*
  * The log as SQL sees it: positions, file names, the switch to a new segment, the archiver's counters.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "core/base/interrupt.h"
 #include "core/catalog/fn_util.h"
 
 /* These are not granted to PUBLIC. */
@@ -105,4 +111,162 @@ setc_stat_get_archiver(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
             ROW_SET(6, int64_datum(s.reset_time));
     }
     return fn_rows_next(c, out, outnull);
+}
+
+/* ---- restore points and backups ---- */
+
+Datum
+fnc_create_restore_point(FnCtx *c, const Datum *args, bool *isnull)
+{
+    require_superuser(c);
+    require_no_recovery(c);
+    if (wal_level < WAL_LEVEL_REPLICA)
+        RAISE_ERR(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, err_message("WAL level not sufficient for creating a restore point"),
+                  err_hint("wal_level must be set to \"replica\" or \"logical\" at server start."));
+    const char *name = text_arg(c, args[0]);
+    if (strlen(name) >= WAL_RESTORE_POINT_NAME_BYTES)
+        RAISE(SQLSTATE_INVALID_PARAMETER_VALUE, "value too long for restore point (maximum %d characters)",
+              WAL_RESTORE_POINT_NAME_BYTES - 1);
+    return (Datum)wal_log_restore_point(name);
+}
+
+static WalBackup session_backup;
+
+static void
+abort_backup(void *arg)
+{
+    if (!session_backup.running)
+        return;
+    wal_backup_abort(&session_backup);
+    REPORT(LEVEL_WARNING, SQLSTATE_WARNING, err_message("aborting backup due to backend exiting before pg_backup_stop was called"));
+}
+
+Datum
+fnc_backup_start(FnCtx *c, const Datum *args, bool *isnull)
+{
+    static bool registered;
+    require_superuser(c);
+    if (session_backup.running)
+        RAISE(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, "a backup is already in progress in this session");
+    if (!registered)
+        proc_on_exit(abort_backup, NULL);
+    registered = true;
+    wal_backup_start(&session_backup, text_arg(c, args[0]), datum_bool(args[1]));
+    return (Datum)session_backup.start;
+}
+
+bool
+setc_backup_stop(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
+{
+    FnRows *rows = fn_rows_begin(c, 3);
+    if (rows) {
+        Datum *v;
+        bool *n;
+        require_superuser(c);
+        if (!session_backup.running)
+            RAISE_ERR(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, err_message("backup is not in progress"),
+                      err_hint("Did you call pg_backup_start()?"));
+        wal_backup_stop(&session_backup, datum_bool(args[0]));
+        fn_rows_add(rows, &v, &n);
+        ROW_SET(0, (Datum)session_backup.stop);
+        ROW_TEXT(1, wal_backup_label_text(rows->arena, &session_backup));
+        ROW_TEXT(2, ""); /* there are no tablespaces beside the two in the data directory */
+    }
+    return fn_rows_next(c, out, outnull);
+}
+
+/* ---- recovery ---- */
+
+static void
+require_recovery(void)
+{
+    if (!wal_in_recovery())
+        RAISE_ERR(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, err_message("recovery is not in progress"),
+                  err_hint("Recovery control functions can only be executed during recovery."));
+}
+
+Datum fnc_is_in_recovery(FnCtx *c, const Datum *args, bool *isnull) { return bool_datum(wal_in_recovery()); }
+
+Datum
+fnc_last_wal_receive_lsn(FnCtx *c, const Datum *args, bool *isnull)
+{
+    return null_datum(isnull); /* nothing is received: recovery reads files */
+}
+
+Datum
+fnc_last_wal_replay_lsn(FnCtx *c, const Datum *args, bool *isnull)
+{
+    Lsn l = wal_last_replayed();
+    return l ? (Datum)l : null_datum(isnull);
+}
+
+Datum
+fnc_last_xact_replay_timestamp(FnCtx *c, const Datum *args, bool *isnull)
+{
+    TimestampTz t = wal_last_xact_replay_time();
+    return t ? int64_datum(t) : null_datum(isnull);
+}
+
+Datum
+fnc_wal_replay_pause(FnCtx *c, const Datum *args, bool *isnull)
+{
+    require_superuser(c);
+    require_recovery();
+    wal_replay_set_pause(true);
+    return 0;
+}
+
+Datum
+fnc_wal_replay_resume(FnCtx *c, const Datum *args, bool *isnull)
+{
+    require_superuser(c);
+    require_recovery();
+    wal_replay_set_pause(false);
+    return 0;
+}
+
+Datum
+fnc_is_wal_replay_paused(FnCtx *c, const Datum *args, bool *isnull)
+{
+    require_recovery();
+    return bool_datum(wal_replay_pause_state() != REPLAY_RUNS);
+}
+
+Datum
+fnc_get_wal_replay_pause_state(FnCtx *c, const Datum *args, bool *isnull)
+{
+    static const char *const names[] = {"not paused", "pause requested", "paused"};
+    require_recovery();
+    return text_datum(c, names[wal_replay_pause_state()]);
+}
+
+Datum
+fnc_promote(FnCtx *c, const Datum *args, bool *isnull)
+{
+    int seconds = datum_int32(args[1]);
+    require_superuser(c);
+    require_recovery();
+    if (seconds <= 0)
+        RAISE(SQLSTATE_NUMERIC_VALUE_OUT_OF_RANGE, "\"wait_seconds\" must not be negative or zero");
+    int fd = open(PROMOTE_SIGNAL_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        RAISE(err_sqlstate_of_errno(errno), "could not create file \"%s\": %m", PROMOTE_SIGNAL_FILE);
+    close(fd);
+    if (kill(getppid(), SIGUSR1) != 0) {
+        REPORT(LEVEL_WARNING, SQLSTATE_WARNING, err_message("failed to send signal to postmaster: %m"));
+        unlink(PROMOTE_SIGNAL_FILE);
+        return bool_datum(false);
+    }
+    if (!datum_bool(args[0]))
+        return bool_datum(true);
+    for (int i = 0; i < seconds * 10 && wal_in_recovery(); i++) {
+        latch_wait(WAIT_LATCH | WAIT_TIMEOUT, -1, 100, WAIT_EVENT_PROMOTE);
+        latch_reset(&proc_self->latch);
+        CHECK_INTERRUPTS();
+    }
+    if (!wal_in_recovery())
+        return bool_datum(true);
+    REPORT(LEVEL_WARNING, SQLSTATE_WARNING, err_message(seconds == 1 ? "server did not promote within %d second"
+                                                                      : "server did not promote within %d seconds", seconds));
+    return bool_datum(false);
 }

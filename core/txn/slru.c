@@ -437,7 +437,7 @@ slru_flush(Slru *s)
 
         if (n == 0)
             break;
-        if (!wal_in_redo && lsn != 0)
+        if (lsn != 0)
             wal_flush_to(lsn);
         ok = pages_write(s, page, bytes, n);
         end_writing(s, slots, n, ok);

@@ -242,6 +242,15 @@ txn_describe(const WalRecord *r, StrBuf *out)
     arena_destroy(a);
 }
 
+static bool
+transaction_end(const WalRecord *r, WalTransactionEnd *out)
+{
+    if (r->rmgr != RMGR_TXN || r->data_bytes < 9 || (r->info != TXN_OP_COMMIT && r->info != TXN_OP_ABORT))
+        return false;
+    *out = (WalTransactionEnd){r->xid, (TimestampTz)load_u64(r->data + 1), r->info == TXN_OP_COMMIT};
+    return true;
+}
+
 void
 txn_register_redo(void)
 {
@@ -253,6 +262,7 @@ txn_register_redo(void)
     wal_register_rmgr(RMGR_SMGR, &smgr_ops);
     wal_register_rmgr(RMGR_MULTIXACT, &multi_ops);
     truncate_register_redo();
+    wal_transaction_end_hook = transaction_end;
     wal_redo_record_hook = redo_saw_record;
     wal_redo_checkpoint_hook = redo_saw_checkpoint;
     wal_redo_next_oid_hook = redo_saw_oid;

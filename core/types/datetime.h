@@ -263,6 +263,8 @@ void format_time(StrBuf *s, int64_t us);
 void format_timetz(StrBuf *s, TimeTz t);
 void format_ts(StrBuf *s, int64_t ts, int style);
 void format_tstz(StrBuf *s, int64_t ts, int style);
+/* The text form of timestamptz, for C callers; raises as the input function does. */
+int64_t timestamptz_parse(const char *text);
 void format_interval(StrBuf *s, const Interval *v);
 char *put_zone_offset(char *p, int offset, int style);
 

@@ -72,6 +72,12 @@ timestamptz_in(FnCtx *c, const char *text, size_t len, Oid elem, int32_t typmod)
     return ts_in(text, typmod, true);
 }
 
+int64_t
+timestamptz_parse(const char *text)
+{
+    return datum_int64(ts_in(text, -1, true));
+}
+
 static void
 timestamp_out(FnCtx *c, Datum d, StrBuf *s)
 {
