@@ -408,7 +408,8 @@ do_promote(void)
     }
     say("waiting for server to promote...");
     for (int i = 0; i < wait_seconds * POLLS_PER_SECOND && running_pid() != 0; i++) {
-        if (control_state() == DB_IN_PRODUCTION) {
+        /* and takes connections: nobody could be served during recovery */
+        if (control_state() == DB_IN_PRODUCTION && pidfile_read(data_dir, &f) && strncmp(f.status, "ready", 5) == 0) {
             say(" done\n");
             say("server promoted\n");
             return;

@@ -17,6 +17,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/settings.h"
+#include "core/file/io.h"
 #include "core/file/relfile.h"
 
 #define STATUS_DIR WAL_DIR "/archive_status"
@@ -195,6 +196,16 @@ wal_archive_forget(const char *name)
     unlink(path);
     status_path(name, ".ready", path, sizeof(path));
     unlink(path);
+}
+
+void
+wal_archive_make_directory(void)
+{
+    if (access(STATUS_DIR, F_OK) == 0 || errno != ENOENT)
+        return;
+    LOG("creating missing WAL directory \"%s\"", STATUS_DIR); /* a backup without it */
+    if (io_mkdir(STATUS_DIR, 0700) != 0)
+        RAISE_FATAL(err_sqlstate_of_errno(errno), "could not create missing directory \"%s\": %m", STATUS_DIR);
 }
 
 /* Whole segments before `end` whose filler died before it could leave word. */

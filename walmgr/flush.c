@@ -175,6 +175,7 @@ publish_flushed(Lsn from, Lsn end)
 {
     /* release: pairs with the acquire in wal_flushed */
     atomic_store_explicit(&wal_shared->flushed, end, memory_order_release);
+    wal_senders_wake();
     if (wal_flushed_hook)
         wal_flushed_hook(end);
     for (uint64_t s = wal_segment_of(from); s < wal_segment_of(end); s++) {

@@ -24,7 +24,6 @@
 
 Recovery recovery;
 volatile sig_atomic_t wal_promote_signaled;
-void (*wal_pause_hook)(bool paused);
 static uint64_t last_restart_us;
 
 /* ---- signal files ---- */
@@ -296,17 +295,13 @@ pause_here(bool at_end)
         return;
     REPORT(LEVEL_LOG, SQLSTATE_SUCCESS,
            at_end ? err_message("pausing at the end of recovery") : err_message("recovery has paused"),
-           at_end ? err_hint("Execute pg_wal_replay_resume() to promote.") : err_hint("Execute pg_wal_replay_resume() to continue."));
-    if (wal_pause_hook)
-        wal_pause_hook(true);
+           err_hint("Sessions are not possible during recovery yet: execute \"pg_ctl promote\" to %s.", at_end ? "promote" : "end recovery here"));
     set_pause(REPLAY_PAUSED);
     while (wal_replay_pause_state() != REPLAY_RUNS && !promote_requested()) {
         CHECK_INTERRUPTS();
         latch_wait(WAIT_LATCH | WAIT_TIMEOUT, -1, 1000, WAL_WAIT_RECOVERY_PAUSE);
         latch_reset(&proc_self->latch);
     }
-    if (wal_pause_hook)
-        wal_pause_hook(false);
     set_pause(REPLAY_RUNS);
 }
 

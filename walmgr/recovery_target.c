@@ -126,7 +126,7 @@ static const SettingDef defs[] = {
     {.name = "recovery_target_action", .type = SETTING_ENUM, .context = CONTEXT_POSTMASTER, .group = TARGET,
      .description = "What the server does at the target.", .variable = &recovery_target_action, .boot = "pause", .options = actions},
     {.name = "hot_standby", .type = SETTING_BOOL, .context = CONTEXT_POSTMASTER, .group = STANDBY,
-     .description = "Whether sessions may read while recovery is paused.", .variable = &hot_standby, .boot = "on"},
+     .description = "Whether recovery may pause (sessions during recovery are not supported yet).", .variable = &hot_standby, .boot = "on"},
     {.name = "wal_retrieve_retry_interval", .type = SETTING_INT, .context = CONTEXT_SIGHUP, .unit = UNIT_MS, .group = STANDBY,
      .description = "Time between two attempts to find more log.", .variable = &wal_retrieve_retry_interval_ms, .boot = "5s",
      .min = 1, .max = INT_MAX},

@@ -313,6 +313,8 @@ wal_segments_recycle(Lsn redo, Lsn end)
     uint64_t ceiling = wal_in_archive_recovery() ? 0 : recycle_ceiling(redo);
     if (keep_more && keep_from > wal_segment_of(end) - MIN(wal_segment_of(end), keep_more))
         keep_from = wal_segment_of(end) - MIN(wal_segment_of(end), keep_more);
+    wal_slots_save(); /* first: what is on disk must not name log that is gone */
+    keep_from = MIN(keep_from, wal_segment_of(wal_slots_minimum(end)));
     DIR *d = opendir(WAL_DIR);
     if (!d) {
         LOG("could not open directory \"%s\": %m", WAL_DIR);

@@ -194,4 +194,5 @@ wal_settings_register(void)
     settings_register(defs, (int)COUNT_OF(defs));
     wal_archive_settings_register();
     recovery_settings_register();
+    wal_slots_settings_register();
 }

@@ -60,6 +60,8 @@ wal_shm_register(void)
     static const ShmRequest ring_request = {"wal_buffers", SHM_WAL, ring_size, ring_init};
     shm_register(&shared_request);
     shm_register(&ring_request);
+    wal_slots_shm_register();
+    wal_senders_shm_register();
 }
 
 bool

@@ -253,6 +253,8 @@ wal_startup(void)
         atomic_store_explicit(&wal_shared->startup_slot, proc_self->index + 1, memory_order_relaxed);
     log_last_state(control_file);
     recovery_read_signals();
+    wal_archive_make_directory();
+    wal_slots_load();
     wal_segments_remove_temporary();
     start_point_find(&s);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/file/io.h"
 #include "core/file/relfile.h"
 
 void
@@ -150,6 +151,39 @@ timeline_end(const TimelineHistory *h, uint32_t timeline)
         if (h->entries[i].timeline == timeline)
             return h->entries[i].end;
     return LSN_INVALID;
+}
+
+bool
+wal_timeline_left_at(uint32_t timeline, Lsn *at, uint32_t *next)
+{
+    Arena *a = arena_create(NULL, "timeline");
+    const TimelineHistory *h = timeline_read(a, wal_timeline());
+    bool found = false;
+    for (int i = 0; i < h->count && !found; i++) {
+        if (h->entries[i].timeline != timeline)
+            continue;
+        found = true;
+        *at = h->entries[i].end;
+        *next = i + 1 < h->count ? h->entries[i + 1].timeline : 0;
+    }
+    arena_destroy(a);
+    return found;
+}
+
+/* The segment in which a timeline was left may exist only as its successor's copy. */
+int
+wal_segment_open_for_sending(Lsn at, uint32_t timeline, char *path, size_t n)
+{
+    uint64_t segment = wal_segment_of(at);
+    wal_segment_path(segment, timeline, path, n);
+    int fd = io_open(path, O_RDONLY | O_CLOEXEC);
+    Lsn left;
+    uint32_t next;
+    if (fd < 0 && errno == ENOENT && wal_timeline_left_at(timeline, &left, &next) && next && wal_segment_of(left) == segment) {
+        wal_segment_path(segment, next, path, n);
+        fd = io_open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return fd;
 }
 
 void

@@ -207,7 +207,18 @@ void wal_archive_settings_register(void);
 void wal_archive_segment_filled(uint64_t segment, uint32_t timeline); /* it is durable; never raises */
 bool wal_archive_may_remove(const char *name); /* else sees to it that it will be archived */
 void wal_archive_force_done(const char *name); /* came from an archive */
+void wal_archive_make_directory(void);         /* if it is missing */
 void wal_archive_catch_up(Lsn end, uint32_t timeline);
+
+/* ---- slots.c, senders.c ---- */
+void wal_slots_settings_register(void);
+void wal_slots_shm_register(void);
+void wal_slots_load(void);         /* startup process */
+void wal_slots_save(void);
+Lsn wal_slots_minimum(Lsn end);    /* log before this may go; invalidates what is too far behind `end` */
+void wal_slots_at_exit(void *arg);
+void wal_senders_shm_register(void);
+void wal_senders_wake(void);       /* more is durable; cheap while there are none */
 
 /* ---- decode.c ---- */
 /* Takes a whole record apart; `bytes` hold length bytes. No CRC check. *why on failure. */

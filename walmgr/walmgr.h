@@ -196,8 +196,6 @@ extern bool (*wal_transaction_end_hook)(const WalRecord *r, WalTransactionEnd *o
 /* A time as users write it (raises) and as they read it. By the types. */
 extern TimestampTz (*wal_time_parse_hook)(const char *text);
 extern const char *(*wal_time_text_hook)(Arena *a, TimestampTz t);
-/* Recovery stands still from now on (true), or is about to go on. By who lets sessions read meanwhile. */
-extern void (*wal_pause_hook)(bool paused);
 enum { REPLAY_RUNS, REPLAY_PAUSE_REQUESTED, REPLAY_PAUSED };
 uint32_t wal_replay_pause_state(void);
 void wal_replay_set_pause(bool pause);
@@ -227,6 +225,43 @@ void wal_backup_start(WalBackup *b, const char *label, bool fast);
 void wal_backup_stop(WalBackup *b, bool wait_for_archive);
 void wal_backup_abort(WalBackup *b); /* it will not be stopped; nothing if it was */
 char *wal_backup_label_text(Arena *a, const WalBackup *b);
+
+/* ---- timelines, for who sends log ---- */
+/* Where the server's own history leaves `timeline`, and for which one: UINT64_MAX and 0 for the current. False: it is not
+ * on the way. */
+bool wal_timeline_left_at(uint32_t timeline, Lsn *at, uint32_t *next);
+/* Opens the segment file that holds `at` of the stream as it goes along `timeline`; -1 with errno. */
+int wal_segment_open_for_sending(Lsn at, uint32_t timeline, char *path, size_t n);
+
+/* ---- replication slots (slots.c): physical ones. All raise as PostgreSQL's ---- */
+#define WAL_SLOT_NAME_BYTES 64
+void wal_slot_create(const char *name, bool temporary, bool reserve);
+void wal_slot_acquire(const char *name); /* by this process, until wal_slot_release or its end */
+void wal_slot_release(void);
+void wal_slot_advance(Lsn to);           /* of the acquired one: log before `to` is not needed any more */
+void wal_slot_drop(const char *name);
+typedef struct WalSlotView {
+    bool in_use, temporary, invalidated, has_safe_bytes;
+    uint32_t active_pid;
+    Lsn restart_lsn; /* 0: nothing is reserved */
+    int64_t safe_bytes;
+    char name[WAL_SLOT_NAME_BYTES];
+} WalSlotView;
+bool wal_slot_view(int index, WalSlotView *out); /* false: behind the last */
+
+/* ---- processes that send log (senders.c) ---- */
+typedef enum WalSenderState { WAL_SENDER_STARTUP, WAL_SENDER_BACKUP, WAL_SENDER_CATCHUP, WAL_SENDER_STREAMING, WAL_SENDER_STOPPING } WalSenderState;
+typedef struct WalSenderView {
+    uint32_t pid, slot; /* pid 0: a free place */
+    WalSenderState state;
+    Lsn sent, written, flushed, applied;
+    TimestampTz reply_time;
+} WalSenderView;
+bool wal_sender_register(void); /* until this process ends; false: max_wal_senders are there */
+void wal_sender_set_state(WalSenderState state);
+void wal_sender_set_sent(Lsn sent);
+void wal_sender_set_reply(Lsn written, Lsn flushed, Lsn applied);
+bool wal_sender_view(int index, WalSenderView *out); /* false: behind the last */
 
 /* ---- control file: two copies, written in turn, each with a CRC ---- */
 typedef enum DbState { DB_STARTUP, DB_SHUTDOWNED, DB_SHUTDOWNED_IN_RECOVERY, DB_SHUTDOWNING, DB_IN_CRASH_RECOVERY, DB_IN_ARCHIVE_RECOVERY, DB_IN_PRODUCTION } DbState;

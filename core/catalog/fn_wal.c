@@ -270,3 +270,107 @@ fnc_promote(FnCtx *c, const Datum *args, bool *isnull)
                                                                       : "server did not promote within %d seconds", seconds));
     return bool_datum(false);
 }
+
+/* ---- replication ---- */
+
+bool
+setc_stat_get_wal_senders(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
+{
+    static const char *const states[] = {"startup", "backup", "catchup", "streaming", "stopping"};
+    FnRows *rows = fn_rows_begin(c, 12);
+    WalSenderView s;
+    for (int i = 0; rows && wal_sender_view(i, &s); i++) {
+        Datum *v;
+        bool *n;
+        if (s.pid == 0)
+            continue;
+        fn_rows_add(rows, &v, &n);
+        ROW_SET(0, int32_datum((int32_t)s.pid));
+        ROW_TEXT(1, states[s.state]);
+        if (s.sent)
+            ROW_SET(2, (Datum)s.sent);
+        if (s.written)
+            ROW_SET(3, (Datum)s.written);
+        if (s.flushed)
+            ROW_SET(4, (Datum)s.flushed);
+        if (s.applied)
+            ROW_SET(5, (Datum)s.applied);
+        ROW_SET(9, int32_datum(0)); /* nobody waits for clients: synchronous_standby_names is not there */
+        ROW_TEXT(10, "async");
+        if (s.reply_time)
+            ROW_SET(11, int64_datum(s.reply_time));
+    }
+    return fn_rows_next(c, out, outnull);
+}
+
+bool
+setc_get_replication_slots(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
+{
+    FnRows *rows = fn_rows_begin(c, 14);
+    WalSlotView s;
+    for (int i = 0; rows && wal_slot_view(i, &s); i++) {
+        Datum *v;
+        bool *n;
+        if (!s.in_use)
+            continue;
+        fn_rows_add(rows, &v, &n);
+        ROW_SET(0, cat_name_datum(rows->arena, s.name));
+        ROW_TEXT(2, "physical");
+        ROW_SET(4, bool_datum(s.temporary));
+        ROW_SET(5, bool_datum(s.active_pid != 0));
+        if (s.active_pid)
+            ROW_SET(6, int32_datum((int32_t)s.active_pid));
+        if (s.restart_lsn) {
+            ROW_SET(9, (Datum)s.restart_lsn);
+            ROW_TEXT(11, "reserved");
+        } else if (s.invalidated) {
+            ROW_TEXT(11, "lost");
+        }
+        if (s.has_safe_bytes)
+            ROW_SET(12, int64_datum(s.safe_bytes));
+        ROW_SET(13, bool_datum(false));
+    }
+    return fn_rows_next(c, out, outnull);
+}
+
+static void
+require_replication(void)
+{
+    const CatRow *r = cat_get_by_oid(CAT_PG_AUTHID, current_user_oid);
+    if (!role_is_superuser(current_user_oid) && !(r && datum_bool(cat_val(r, PG_AUTHID_ROLREPLICATION))))
+        RAISE(SQLSTATE_INSUFFICIENT_PRIVILEGE, "must be superuser or replication role to use replication slots");
+}
+
+bool
+setc_create_physical_replication_slot(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
+{
+    FnRows *rows = fn_rows_begin(c, 2);
+    if (rows) {
+        Datum *v;
+        bool *n;
+        WalSlotView s;
+        const char *name = name_arg(c, args[0]);
+        require_replication();
+        wal_slot_create(name, datum_bool(args[2]), datum_bool(args[1]));
+        fn_rows_add(rows, &v, &n);
+        ROW_SET(0, cat_name_datum(rows->arena, name));
+        for (int i = 0; datum_bool(args[1]) && wal_slot_view(i, &s); i++)
+            if (s.in_use && strcmp(s.name, name) == 0)
+                ROW_SET(1, (Datum)s.restart_lsn);
+    }
+    return fn_rows_next(c, out, outnull);
+}
+
+Datum
+fnc_drop_replication_slot(FnCtx *c, const Datum *args, bool *isnull)
+{
+    require_replication();
+    wal_slot_drop(name_arg(c, args[0]));
+    return 0;
+}
+
+bool
+setc_create_logical_replication_slot(FnCtx *c, const Datum *args, Datum *out, bool *outnull)
+{
+    UNSUPPORTED("logical replication slots are not supported yet");
+}

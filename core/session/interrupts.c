@@ -256,6 +256,7 @@ static const SettingDef defs[] = {
     INT_S("max_index_keys", max_index_keys, CONTEXT_INTERNAL, UNIT_NONE, "32", 32, 32, "Preset Options", "Most columns of an index."),
     INT_S("block_size", block_size, CONTEXT_INTERNAL, UNIT_NONE, "8192", 8192, 8192, "Preset Options", "Size of a page in bytes."),
     INT_S("segment_size", segment_size, CONTEXT_INTERNAL, UNIT_BLOCKS, "131072", 131072, 131072, "Preset Options", "Pages of one file of a relation."),
+    INT_S("wal_sender_timeout", wal_sender_timeout_ms, CONTEXT_USER, UNIT_MS, "60s", 0, INT32_MAX, "Replication / Sending Servers", "How long a replication client may be silent."),
     TIMEOUT_S("statement_timeout", statement_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest run time of a statement."),
     TIMEOUT_S("idle_in_transaction_session_timeout", idle_in_xact_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest idle time in a transaction."),
     TIMEOUT_S("idle_session_timeout", idle_session_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest idle time of a session."),

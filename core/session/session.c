@@ -288,12 +288,16 @@ serve_one(void)
     CHECK_INTERRUPTS();
     if (is_extended(type))
         session_skip_till_sync = false;
+    if (session_replication && (is_extended(type) || type == 'F') && type != 'H')
+        RAISE(SQLSTATE_PROTOCOL_VIOLATION, "extended query protocol not supported in a replication connection");
     switch (type) {
     case 'Q': {
         session_skip_till_sync = false;
         const char *text = wire_get_string();
         wire_get_end();
-        simple_query(arena_strdup(message_arena, text));
+        text = arena_strdup(message_arena, text);
+        if (session_replication == REPLICATION_NONE || !replication_command(text))
+            simple_query(text);
         break;
     }
     case 'P': extended_parse(); break;
@@ -399,7 +403,7 @@ identify(const WireStartup *w)
     log_identity.user = proc_self->user_name;
     log_identity.database = proc_self->database_name;
     log_identity.remote_host = wire_remote_host;
-    proc_set_title("%s %s %s", w->user, w->database, strcmp(wire_remote_host, "[local]") == 0 ? "[local]" : arena_printf(message_arena, "%s(%d)", wire_remote_host, wire_remote_port));
+    proc_set_title("%s%s %s %s", w->replication ? "walsender " : "", w->user, w->database, strcmp(wire_remote_host, "[local]") == 0 ? "[local]" : arena_printf(message_arena, "%s(%d)", wire_remote_host, wire_remote_port));
 }
 
 static void
@@ -410,7 +414,10 @@ begin_session(const WireStartup *w)
     wire_authenticate(w);
     session_user_oid = current_user_oid = role_oid(w->user, false);
     identify(w);
-    open_database(w->database, true);
+    if (w->replication)
+        replication_begin(w);
+    if (session_replication != REPLICATION_PHYSICAL)
+        open_database(w->database, true);
     Oid db = catalog_database;
     apply_role_settings(db, 0, SOURCE_DATABASE);
     apply_role_settings(0, session_user_oid, SOURCE_USER);

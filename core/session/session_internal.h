@@ -150,6 +150,13 @@ bool stmt_lift(const char *text, Lifted *out, Arena *a);
 CachedPlan *stmt_lift_plan(const Lifted *l); /* NULL if it is not the same statement after all */
 ParamValues *stmt_lift_params(const CachedPlan *p, const Lifted *l, Arena *a); /* raises on a bad literal */
 
+/* ---- repl_command.c: replication connections ---- */
+enum { REPLICATION_NONE, REPLICATION_PHYSICAL, REPLICATION_DATABASE };
+extern int session_replication;
+extern int wal_sender_timeout_ms;
+void replication_begin(const WireStartup *w);     /* may this user? FATAL */
+bool replication_command(const char *text);       /* false: it is SQL, and this connection may run SQL */
+
 /* ---- session.c ---- */
 extern Arena *message_arena;          /* reset for each message */
 extern const char *session_query_text;/* what runs, for the log and the client's position; NULL between messages */

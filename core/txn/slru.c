@@ -148,6 +148,17 @@ page_load(Slru *s, uint64_t no, char *p)
     return true;
 }
 
+bool
+slru_page_is_valid(const char *page, uint64_t number)
+{
+    if (load_u32(page + 8) != 0 || load_u64(page) != 0)
+        return load_u32(page + 8) == page_sum(page, number);
+    for (unsigned i = 0; i < PAGE_BYTES; i += 8)
+        if (load_u64(page + i) != 0)
+            return false;
+    return true;
+}
+
 /* A slot of the bank that may be reused, or -1: all are dirty or being written. */
 static int
 bank_victim(const Slru *s, int bank)

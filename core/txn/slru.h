@@ -34,6 +34,7 @@ void slru_shm_init(Slru *s, void *base);
 void slru_open(Slru *s, uint64_t page, LwMode mode, SlruHandle *h);
 void slru_mark_dirty(SlruHandle *h, Lsn lsn); /* exclusive */
 void slru_close(SlruHandle *h);
+bool slru_page_is_valid(const char *page, uint64_t number); /* as read from a file: zeros, or its checksum is right */
 void slru_flush(Slru *s);     /* all dirty pages, durably; raises if a write fails, PANIC if a sync does */
 void slru_bootstrap(const char *dir);
 void slru_recover(Slru *s);   /* start: replays the double-write file */

@@ -275,6 +275,12 @@ wire_flush_if_writable(void)
     return out.len == 0 || buffer_flush(true, 0);
 }
 
+bool
+wire_flush_within(long ms)
+{
+    return out.len == 0 || buffer_flush(true, ms);
+}
+
 void
 buffer_send_raw(const void *p, size_t n)
 {
@@ -515,6 +521,30 @@ buffer_fill(size_t n)
             LOG("could not receive data from client: %m");
         }
     }
+}
+
+bool
+wire_poll_message(long timeout_ms, uint32_t wait_event)
+{
+    int events;
+    if (in_end > in_start || wire_conn.broken || wire_conn.fd < 0 || wire_conn.end_of_input)
+        return true;
+    make_room(1);
+    ssize_t got = receive_some(&events);
+    if (got > 0) {
+        in_end += (size_t)got;
+        return true;
+    }
+    if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        if (got < 0)
+            LOG("could not receive data from client: %m");
+        wire_conn.end_of_input = true;
+        return true;
+    }
+    if (timeout_ms == 0)
+        return false;
+    latch_wait(events | WAIT_LATCH | WAIT_TIMEOUT, wire_conn.fd, timeout_ms, wait_event);
+    return false;
 }
 
 void

@@ -47,12 +47,16 @@ extern long wire_idle_timeout_ms; extern void (*wire_idle_hook)(void);
 int wire_get_byte(void); int wire_get_int16(void); int32_t wire_get_int32(void);
 const char *wire_get_bytes(size_t n); const char *wire_get_string(void); /* verified UTF-8; 08P01 insufficient data */
 size_t wire_remaining(void); void wire_get_end(void); /* raises 08P01 if bytes are left */
+/* True: a message has begun to come, or the client is gone: wire_read_message will say. False: the latch was set or
+ * the time is over; the caller looks at interrupts. */
+bool wire_poll_message(long timeout_ms, uint32_t wait_event);
 bool wire_message_pending(void);   /* bytes already buffered: pipelining */
 
 /* output */
 void wire_begin(char type); void wire_put_byte(int v); void wire_put_int16(int v); void wire_put_int32(int32_t v);
 void wire_put_bytes(const void *p, size_t n); void wire_put_string(const char *s); void wire_end(void);
 void wire_flush(void); bool wire_flush_if_writable(void);
+bool wire_flush_within(long ms); /* -1: however long it takes; false: the client does not read, or is gone */
 /* The output buffer of the current message as a StrBuf: TypeOps.out/send append to it directly. */
 StrBuf *wire_out(void);
 

@@ -61,7 +61,7 @@ start_lsn=$answer
 (for i in 1 2 3 4 5; do q "INSERT INTO t (what) SELECT 'during' FROM generate_series(1, 100)"; done) &
 cp -a "$PGDATA" "$dir/backup"
 wait $!
-rm -rf "$dir/backup/pg_wal"/0* "$dir/backup/pg_wal/archive_status"/* "$dir/backup/postmaster.pid"
+rm -rf "$dir/backup/pg_wal"/0* "$dir/backup/pg_wal/archive_status" "$dir/backup/postmaster.pid"
 echo "SELECT labelfile FROM pg_backup_stop();" >&"${backup[1]}"
 echo "\\echo end" >&"${backup[1]}"
 : >"$dir/backup/backup_label"
@@ -143,6 +143,33 @@ start; wait_for 20 logged 'shutdown at recovery target'; ok "shutdown at the tar
 wait_for 10 test ! -f "$dir/restored/postmaster.pid"; ok "the server has gone" $?
 sed -i "s/^recovery_target_action.*/recovery_target_action = promote/" "$dir/restored/postgresql.conf"
 start; is "and goes on from there" "$(state)" "2500|before,after"; stop
+
+# ---- a pause, which is the default, and promotion by hand; a stop in between
+restore "recovery_target_name = 'here'"
+as "$PG_BIN/pg_ctl" -D "$dir/restored" -l "$dir/log" -W -s start
+wait_for 20 logged 'pausing at the end of recovery'; ok "pause at the target" $?
+r 'SELECT 1' | grep -q 'the database system is starting up'; ok "no sessions meanwhile" $?
+as "$PG_BIN/pg_controldata" -D "$dir/restored" | grep -q 'cluster state: *in archive recovery'; ok "pg_controldata says why" $?
+stop; as "$PG_BIN/pg_controldata" -D "$dir/restored" | grep -q 'cluster state: *shut down in recovery'; ok "a stop in recovery" $?
+: >"$dir/log"
+as "$PG_BIN/pg_ctl" -D "$dir/restored" -l "$dir/log" -W -s start
+wait_for 20 logged 'pausing at the end of recovery'; ok "and at the target again" $?
+as "$PG_BIN/pg_ctl" -D "$dir/restored" -w -s promote; ok "pg_ctl promote" $?
+is "it is open" "$(state)" "2500|before,after"; stop
+as "$PG_BIN/pg_ctl" -D "$PGDATA" promote 2>&1 | grep -q 'server is not in standby mode'; ok "no promotion of a primary" $?
+
+# ---- standby mode over the archive: waits for more, ends by promotion
+restore ""; mv "$dir/restored/recovery.signal" "$dir/restored/standby.signal"
+echo "wal_retrieve_retry_interval = 100ms" >>"$dir/restored/postgresql.conf"
+as "$PG_BIN/pg_ctl" -D "$dir/restored" -l "$dir/log" -W -s start
+wait_for 20 logged 'consistent recovery state reached'; ok "standby mode" $?
+q "INSERT INTO t (what) VALUES ('later')"; q "DELETE FROM t WHERE what = 'later'"
+later=$(q "SELECT pg_walfile_name(pg_switch_wal())")
+wait_for 20 logged "restored log file \"$later\" from archive"; ok "follows the archive" $?
+as "$PG_BIN/pg_ctl" -D "$dir/restored" -w -s promote; ok "until it is promoted" $?
+is "with all of it" "$(state)" "2500|before,after,last"; stop
+restore "primary_conninfo = 'host=nowhere'"; : >"$dir/restored/standby.signal"; chown "$owner" "$dir/restored/standby.signal"
+start; [ $? != 0 ] && logged 'following another server ("primary_conninfo") is not supported yet'; ok "streaming is refused" $?
 
 # ---- killed in the middle: restore_command waits at its second file
 for loop in $(seq 1 "${PITR_LOOPS:-2}"); do
