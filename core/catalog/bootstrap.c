@@ -110,7 +110,7 @@ put_types(void)
         const CatTable *t = &cat_tables[i];
 
         arena_reset(arena);
-        type_insert_row_type(t->row_type, t->row_array_type, t->oid, t->name, NSP_PG_CATALOG, ROLE_BOOTSTRAP);
+        type_insert_row_type(t->row_type, t->row_array_type, t->oid, 'r', t->name, NSP_PG_CATALOG, ROLE_BOOTSTRAP);
     }
 }
 

@@ -236,7 +236,7 @@ type_make_room(const char *name, Oid nsp)
 }
 
 void
-type_insert_row_type(Oid type, Oid array, Oid rel, const char *name, Oid nsp, Oid owner)
+type_insert_row_type(Oid type, Oid array, Oid rel, char kind, const char *name, Oid nsp, Oid owner)
 {
     char array_name[NAME_BYTES];
     NewType t = {.oid = type, .nsp = nsp, .owner = owner, .rel = rel, .array = array, .name = name, .type = 'c', .category = 'C', .align = 'd',
@@ -247,7 +247,13 @@ type_insert_row_type(Oid type, Oid array, Oid rel, const char *name, Oid nsp, Oi
     array_type_name(array_name, name, nsp);
     put_type(&t);
     put_type(&arr);
-    depend_add((ObjAddr){CAT_PG_TYPE, type, 0}, (ObjAddr){CAT_PG_CLASS, rel, 0}, 'i');
+    if (kind == 'c') { /* here the type is what the user made */
+        depend_add((ObjAddr){CAT_PG_CLASS, rel, 0}, (ObjAddr){CAT_PG_TYPE, type, 0}, 'i');
+        depend_add((ObjAddr){CAT_PG_TYPE, type, 0}, (ObjAddr){CAT_PG_NAMESPACE, nsp, 0}, 'n');
+        depend_add_owner(CAT_PG_TYPE, type, owner);
+    } else {
+        depend_add((ObjAddr){CAT_PG_TYPE, type, 0}, (ObjAddr){CAT_PG_CLASS, rel, 0}, 'i');
+    }
     depend_add((ObjAddr){CAT_PG_TYPE, array, 0}, (ObjAddr){CAT_PG_TYPE, type, 0}, 'i');
 }
 
@@ -468,12 +474,12 @@ rel_create(const char *name, Oid nsp, char kind, char persistence, Oid owner, co
         x.acl = acl_for_new(txn_current_arena(), kind == 'S' ? 's' : 'r', owner, nsp, &acl_null);
     rel_insert_class_row(&x);
     if (x.row_type)
-        type_insert_row_type(x.row_type, array_type, x.oid, name, nsp, owner);
+        type_insert_row_type(x.row_type, array_type, x.oid, kind, name, nsp, owner);
     for (int i = 0; i < ncols; i++)
         rel_insert_attribute(x.oid, i + 1, &cols[i], -1);
     if (has_system_columns(kind))
         rel_insert_system_attributes(x.oid);
-    if (kind != 't') {
+    if (kind != 't' && kind != 'c') {
         depend_add((ObjAddr){CAT_PG_CLASS, x.oid, 0}, (ObjAddr){CAT_PG_NAMESPACE, nsp, 0}, 'n');
         depend_add_owner(CAT_PG_CLASS, x.oid, owner);
         if (!acl_null)

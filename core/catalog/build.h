@@ -21,7 +21,7 @@ Oid constraint_insert_row(Oid oid, const char *name, Oid nsp, char type, Oid rel
 void attrdef_drop_row(Oid attrdef);
 void rel_insert_system_attributes(Oid rel);
 void toast_insert_attributes(Oid toast);
-void type_insert_row_type(Oid type, Oid array, Oid rel, const char *name, Oid nsp, Oid owner);
+void type_insert_row_type(Oid type, Oid array, Oid rel, char kind, const char *name, Oid nsp, Oid owner);
 bool relkind_has_storage(char kind);
 Oid relfilenode_new(Oid wish, Oid spc, bool shared);
 

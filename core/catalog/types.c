@@ -182,13 +182,13 @@ type_array_of(Oid elem)
     return t ? t->array : 0;
 }
 
-/* int2vector and oidvector are arrays too, if of a restricted kind; name and point only look like it. */
+/* record[] is of category P, yet an array. int2vector and oidvector are arrays too, if of a restricted kind; name and point only look like it. */
 Oid
 type_element_of(Oid array)
 {
     const TypeInfo *t = type_info_or_null(array);
 
-    return t && t->elem && t->category == 'A' ? t->elem : 0;
+    return t && t->elem && (t->category == 'A' || array == RECORD_ARRAY_OID) ? t->elem : 0;
 }
 
 Oid

@@ -16,6 +16,22 @@ array_is_space(char ch)
     return ch == ' ' || (ch >= '\t' && ch <= '\r');
 }
 
+/*
+ * What the elements' functions are called with. Types of users (rows, enums) look there for which they are;
+ * all others share the array's context and what it remembers between calls.
+ */
+static FnCtx *
+element_context(FnCtx *c, const Oid *elem, FnCtx *own)
+{
+    if (type_builtin_array(*elem) != 0)
+        return c;
+    *own = *c;
+    own->arg_types = elem;
+    own->ret_type = *elem;
+    own->state = NULL;
+    return own;
+}
+
 /* ---- text in ---- */
 
 typedef enum State {
@@ -259,10 +275,11 @@ array_type_in(FnCtx *c, const char *text, size_t len, Oid elem, int32_t typmod)
     Oid sub = type_builtin_element(elem);
     Datum *values = arena_alloc(c->arena, sizeof(Datum) * (size_t)r.count);
     bool *nulls = arena_alloc(c->arena, (size_t)r.count);
+    FnCtx own, *one = element_context(c, &elem, &own);
     for (int i = 0; i < r.count; i++) {
         nulls[i] = r.elems[i].isnull;
         values[i] =
-            nulls[i] ? 0 : ops->in(c, r.buf.data + r.elems[i].start, r.elems[i].len, sub, typmod);
+            nulls[i] ? 0 : ops->in(one, r.buf.data + r.elems[i].start, r.elems[i].len, sub, typmod);
     }
     return array_construct(c->arena, elem, ndim, r.dims, lbound, values, nulls);
 }
@@ -325,6 +342,7 @@ array_type_out(FnCtx *c, Datum d, StrBuf *s)
         str_add_char(s, '=');
     }
     const TypeOps *ops = array_elem_ops(v.elem);
+    FnCtx own, *one = element_context(c, &v.elem, &own);
     array_iter_init(&it, &v);
     for (int i = 0; i < v.ndim; i++)
         str_add_char(s, '{');
@@ -332,7 +350,7 @@ array_type_out(FnCtx *c, Datum d, StrBuf *s)
         if (isnull)
             str_add_bytes(s, "NULL", 4);
         else
-            add_element(c, ops, value, s);
+            add_element(one, ops, value, s);
         if (it.i == v.count)
             break;
         /* Count on like an odometer: as many braces close and open as digits wrap. */
@@ -415,6 +433,7 @@ array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmo
     Oid sub = type_builtin_element(elem);
     Datum *values = arena_alloc(c->arena, sizeof(Datum) * (size_t)count);
     bool *nulls = arena_alloc(c->arena, (size_t)count);
+    FnCtx own, *one = element_context(c, &elem, &own);
     for (int i = 0; i < count; i++) {
         int32_t n = (int32_t)take_u32(&p, end);
         if (n < -1 || n > end - p)
@@ -424,7 +443,7 @@ array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmo
             values[i] = 0;
             continue;
         }
-        values[i] = ops->recv(c, p, (size_t)n, sub, typmod);
+        values[i] = ops->recv(one, p, (size_t)n, sub, typmod);
         p += n;
     }
     if (p != end)
@@ -457,6 +476,7 @@ array_type_send(FnCtx *c, Datum d, StrBuf *s)
         put_u32(s, (uint32_t)v.lbound[i]);
     }
     const TypeOps *ops = array_elem_ops(v.elem);
+    FnCtx own, *one = element_context(c, &v.elem, &own);
     array_iter_init(&it, &v);
     while (array_next(&it, &value, &isnull)) {
         if (isnull) {
@@ -465,7 +485,7 @@ array_type_send(FnCtx *c, Datum d, StrBuf *s)
         }
         size_t at = s->len;
         put_u32(s, 0);
-        ops->send(c, value, s);
+        ops->send(one, value, s);
         store_be32(s->data + at, (uint32_t)(s->len - at - 4));
     }
 }

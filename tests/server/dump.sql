@@ -13,3 +13,7 @@ insert into a(name,n,ts) select 'x'||i, i, timestamptz '2020-01-01 00:00 UTC' + 
 insert into s2.b values (1,1,E'tab\there\nnl'),(2,2,null); select nextval('sq'); refresh materialized view mv;
 alter table a alter column name set statistics 50; alter table s2.b cluster on b_pkey; alter table a add constraint nn check (name <> '') not valid;
 create table unl (x int); alter table unl replica identity full; 
+create type pair as (a int, "b c" text collate "C"); comment on type pair is 'two'; comment on column pair.a is 'first';
+create table holds (p pair default row(1, 'x'), ps pair[]); insert into holds (ps) values (array[row(1, 'q')::pair, null]);
+create view fields as select (p).a as first, (ps[1]).*, p from holds;
+create view named as select make_interval(days => 3) as i;

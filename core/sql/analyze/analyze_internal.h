@@ -64,6 +64,11 @@ Query *analyze_sub_select(Scope *parent, const PgQuery__SelectStmt *s, bool reso
 Query *analyze_insert(Scope *s, const PgQuery__InsertStmt *st);
 Query *analyze_update(Scope *s, const PgQuery__UpdateStmt *st);
 Query *analyze_delete(Scope *s, const PgQuery__DeleteStmt *st);
+/* assign.c */
+/* e as the new value of column `attnum` of the target; ind: the part of it that is assigned to (subscripts, fields). */
+Expr *assign_column(Scope *s, Expr *e, int attnum, PNode **ind, size_t n_ind, int location, bool is_insert);
+bool assign_after(Expr *e, Expr *before); /* two parts of one column: e stores into what `before` gives; false: not parts */
+Expr *assigned_value(Expr *e);            /* what is stored, without the storing */
 /* with.c */
 void analyze_with(Scope *s, const PgQuery__WithClause *w);
 CommonTable *find_cte(Scope *s, const char *name, int *levels_up);
@@ -80,6 +85,13 @@ int push_range_entry(Scope *s, RangeEntry *e);
 Expr *analyze_column_ref(Scope *s, const PgQuery__ColumnRef *c);
 void expand_star(Scope *s, const PgQuery__ColumnRef *c, List *targets_out);
 NsItem *find_ns_item(Scope *s, const char *schema, const char *name, int *levels_up, int location);
+/* composite.c */
+typedef struct RowColumns { int n; const char **names; Oid *types; int32_t *typmods; Oid *collations; int *fields; /* numbers for FieldSelect */ } RowColumns;
+RowColumns *row_columns(Scope *s, const Expr *e); /* NULL: not a row, or one whose columns are not known */
+Expr *find_field(Scope *s, Expr *x, const char *name); /* NULL: none of that name */
+Expr *select_field(Scope *s, Expr *x, const char *name, int location); /* raises when there is none */
+void expand_row(Scope *s, Expr *x, List *targets);
+bool expand_row_star(Scope *s, const PNode *n, List *targets); /* n of the form (...).*; false: it is not */
 /* missing.c */
 NORETURN void column_missing(Scope *s, const char *relname, const char *name, int location);
 NORETURN void relation_missing(Scope *s, const char *schema, const char *name, int location);
@@ -105,6 +117,7 @@ Expr *analyze_expr(Scope *s, const PNode *n, ExprKind kind);
 Expr *analyze_expr_inner(Scope *s, const PNode *n);
 Expr *analyze_array(Scope *s, const PgQuery__AArrayExpr *x, Oid array_type, Oid element, int32_t typmod);
 /* assign NULL: a fetch. ind[]: A_Indices only. */
+Expr *analyze_indirection(Scope *s, const PNode *arg, PNode **ind, size_t n);
 Expr *analyze_subscripts(Scope *s, Expr *base, PNode **ind, size_t n, Expr *assign, int location);
 const char *kind_name(ExprKind k);
 Expr *coerce_to_boolean(Scope *s, Expr *e, const char *what);
@@ -126,6 +139,7 @@ bool is_binary_coercible(Oid from, Oid to);
 Expr *coerce_type(Scope *s, Expr *e, Oid from, Oid to, int32_t typmod, Coercion ctx, int form, int location);
 /* NULL when no cast exists. Applies typmod. */
 Expr *coerce_to_target(Scope *s, Expr *e, Oid to, int32_t typmod, Coercion ctx, int form, int location);
+Expr *coerce_row(Scope *s, Expr *e, Oid to, Coercion ctx, int form, int location); /* composite.c: record to a row type */
 Expr *coerce_to_common(Scope *s, Expr *e, Oid to, const char *context);
 Oid select_common_type(Scope *s, const List *exprs, const char *context /* NULL: 0 on failure */, Expr **which);
 int32_t select_common_typmod(const List *exprs, Oid type);

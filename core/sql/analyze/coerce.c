@@ -21,6 +21,14 @@ is_composite(Oid t)
     return t == RECORD_OID || type_info(t)->typtype == 'c';
 }
 
+static bool
+is_row_array(Oid t)
+{
+    Oid elem = type_element_of(type_base(t, NULL));
+
+    return elem != 0 && is_composite(elem);
+}
+
 bool
 is_binary_coercible(Oid from, Oid to)
 {
@@ -91,11 +99,11 @@ can_coerce(const Oid *from, const Oid *to, int n, Coercion ctx)
             continue;
         if (find_path(t, f, ctx, &fn) != PATH_NONE)
             continue;
-        if (f == RECORD_OID && is_composite(t))
+        if (f == RECORD_OID && is_composite(type_base(t, NULL)))
             continue;
         if (t == RECORD_OID && is_composite(f))
             continue;
-        if (f == RECORD_ARRAY_OID && type_element_of(t) && is_composite(type_element_of(t)))
+        if (t == RECORD_ARRAY_OID && is_row_array(f))
             continue;
         return false;
     }
@@ -374,6 +382,8 @@ coerce_type(Scope *s, Expr *e, Oid from, Oid to, int32_t typmod, Coercion ctx, i
         n->expr.type = n->arg->type;
         return &n->expr;
     }
+    if (from == UNKNOWN_OID && IS(e, FieldSelect)) /* of ROW('x'): no literal any more, and no type either */
+        INTERNAL_ERROR("failed to find conversion function from unknown to %s", type_format(s->arena, to, -1, false));
     if (from == UNKNOWN_OID) {
         CoerceViaIO *io = node_new(s->arena, CoerceViaIO);
         io->arg = e;
@@ -415,9 +425,13 @@ coerce_type(Scope *s, Expr *e, Oid from, Oid to, int32_t typmod, Coercion ctx, i
     }
     case PATH_NONE: break;
     }
+    if (out == NULL && from == RECORD_OID && is_composite(base))
+        out = coerce_row(s, e, base, ctx, base == to ? form : FORM_IMPLICIT_CAST, location);
     if (out == NULL) {
-        if ((to == RECORD_OID && is_composite(from)) || (from == RECORD_OID && is_composite(to)))
-            return relabel(s, e, to, -1, form, location);
+        if (to == RECORD_OID && is_composite(from))
+            return e; /* a row is a record as it is */
+        if (to == RECORD_ARRAY_OID && is_row_array(from))
+            return e;
         INTERNAL_ERROR("failed to find conversion function from %s to %s", type_format(s->arena, from, -1, false),
                        type_format(s->arena, to, -1, false));
     }

@@ -148,6 +148,52 @@ find_ns_item(Scope *s, const char *schema, const char *name, int *levels_up, int
     return NULL;
 }
 
+static bool
+contains_rel(const void *n, int rel)
+{
+    if (IS(n, RangeRef))
+        return ((const RangeRef *)n)->rel == rel;
+    if (IS(n, JoinNode))
+        return contains_rel(((const JoinNode *)n)->left, rel) || contains_rel(((const JoinNode *)n)->right, rel);
+    return false;
+}
+
+/* May an outer join put nulls where the relation has no row? */
+static bool
+null_extended(const void *n, int rel)
+{
+    if (!IS(n, JoinNode))
+        return false;
+    const JoinNode *j = n;
+    bool left = contains_rel(j->left, rel), right = contains_rel(j->right, rel);
+    if ((left && (j->kind == JOIN_RIGHT || j->kind == JOIN_FULL)) || (right && (j->kind == JOIN_LEFT || j->kind == JOIN_FULL)))
+        return true;
+    return (left && null_extended(j->left, rel)) || (right && null_extended(j->right, rel));
+}
+
+/* What is null exactly where the relation has no row; NULL: it has one everywhere, or cannot tell (views, subqueries). */
+static Expr *
+presence(Scope *s, const NsItem *item, int levels_up)
+{
+    const Scope *owner = s;
+    for (int i = 0; i < levels_up; i++)
+        owner = owner->parent;
+    if (item->rel == 0 || item->entry == NULL || item->entry->kind != RANGE_RELATION || item->entry->relkind == 'v')
+        return NULL;
+    const FromNode *from = owner->query->join_tree;
+    for (int i = 0; from != NULL && i < list_count(from->items); i++) {
+        if (!null_extended(from->items->items[i], item->rel))
+            continue;
+        Var *v = node_new(s->arena, Var);
+        v->rel = v->orig_rel = item->rel;
+        v->attno = v->orig_attno = -1; /* ctid */
+        v->levels_up = levels_up;
+        v->expr.type = TID_OID;
+        return &v->expr;
+    }
+    return NULL;
+}
+
 static Expr *
 whole_row(Scope *s, NsItem *item, int levels_up, int location)
 {
@@ -155,12 +201,14 @@ whole_row(Scope *s, NsItem *item, int levels_up, int location)
     r->args = list_new(s->arena);
     r->names = list_new(s->arena);
     for (int i = 0; i < item->ncols; i++) {
-        if (item->cols[i].name == NULL)
+        bool dropped = item->cols[i].name == NULL;
+        if (dropped && (item->entry == NULL || item->entry->kind != RANGE_RELATION))
             continue;
-        list_push(r->args, make_var(s, item, i, levels_up, location));
-        list_push(r->names, arena_strdup(s->arena, item->cols[i].name));
+        list_push(r->args, dropped ? make_const(s->arena, INT4_OID, -1, 0, 0, true, -1) : make_var(s, item, i, levels_up, location));
+        list_push(r->names, dropped ? "" : arena_strdup(s->arena, item->cols[i].name));
     }
     r->form = FORM_IMPLICIT_CAST;
+    r->present = presence(s, item, levels_up);
     r->expr.type = item->entry && item->entry->kind == RANGE_RELATION ? rel_cached(item->entry->rel)->row_type : RECORD_OID;
     r->expr.location = location;
     return &r->expr;

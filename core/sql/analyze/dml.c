@@ -38,60 +38,6 @@ analyze_returning(Scope *s, PNode **items, size_t n)
     resolve_unknown_targets(s, s->query->returning);
 }
 
-/* An expression for column `attnum` in assignment context; indirection: subscripts of an array column. */
-static Expr *
-assign_column(Scope *s, Expr *e, int attnum, PNode **ind, size_t n_ind, int location, bool is_insert)
-{
-    ColDesc *c = &s->target_rel->cols[attnum - 1];
-    if (IS(e, SetToDefault)) {
-        if (n_ind)
-            RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, location, "cannot set an array element to DEFAULT");
-        e->type = c->type;
-        e->typmod = c->typmod;
-        e->collation = c->collation;
-        return e;
-    }
-    if (n_ind) {
-        for (size_t i = 0; i < n_ind; i++)
-            if (ind[i]->node_case != PN(A_INDICES))
-                RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, location, "assignment to a field of a composite column is not supported");
-        Oid container = type_base(c->type, NULL), elem = type_element_of(container);
-        bool slice = false;
-        for (size_t i = 0; i < n_ind; i++)
-            slice |= ind[i]->a_indices->is_slice;
-        if (elem == 0)
-            RAISE_AT(SQLSTATE_DATATYPE_MISMATCH, location, "cannot subscript type %s because it does not support subscripting", type_format(s->arena, c->type, -1, false));
-        Oid want = slice ? c->type : elem;
-        Expr *v = coerce_to_target(s, e, want, c->typmod, COERCE_ASSIGNMENT, FORM_IMPLICIT_CAST, -1);
-        if (v == NULL)
-            RAISE_ERR(SQLSTATE_DATATYPE_MISMATCH,
-                      err_message("subscripted assignment to \"%s\" requires type %s but expression is of type %s", c->name, type_format(s->arena, want, -1, false),
-                                  type_format(s->arena, e->type, -1, false)),
-                      err_hint("You will need to rewrite or cast the expression."), err_position(location));
-        Expr *base;
-        if (is_insert)
-            base = make_const(s->arena, c->type, c->typmod, c->collation, 0, true, -1);
-        else {
-            Var *x = node_new(s->arena, Var);
-            x->rel = x->orig_rel = s->target_index;
-            x->attno = x->orig_attno = attnum;
-            x->expr.type = c->type;
-            x->expr.typmod = c->typmod;
-            x->expr.collation = c->collation;
-            base = &x->expr;
-        }
-        return analyze_subscripts(s, base, ind, n_ind, v, location);
-    }
-    Oid from = e->type;
-    Expr *out = coerce_to_target(s, e, c->type, c->typmod, COERCE_ASSIGNMENT, FORM_IMPLICIT_CAST, -1);
-    if (out == NULL)
-        RAISE_ERR(SQLSTATE_DATATYPE_MISMATCH,
-                  err_message("column \"%s\" is of type %s but expression is of type %s", c->name, type_format(s->arena, c->type, -1, false),
-                              type_format(s->arena, from, -1, false)),
-                  err_hint("You will need to rewrite or cast the expression."), err_position(expr_location(e)));
-    return out;
-}
-
 static int
 target_column(Scope *s, const char *name, int location)
 {
@@ -129,7 +75,7 @@ insert_columns(Scope *s, PNode **cols, size_t n)
         const PgQuery__ResTarget *rt = cols[i]->res_target;
         int attnum = target_column(s, rt->name, rt->location);
         for (int k = 0; k < out.n; k++)
-            if (out.attnums[k] == attnum && rt->n_indirection == 0)
+            if (out.attnums[k] == attnum && (rt->n_indirection == 0 || out.targets[k]->n_indirection == 0))
                 RAISE_AT(SQLSTATE_DUPLICATE_COLUMN, rt->location, "column \"%s\" specified more than once", rt->name);
         out.targets[out.n] = rt;
         out.attnums[out.n++] = attnum;
@@ -196,6 +142,9 @@ insert_values_lists(Scope *s, const InsertColumns *c, const PgQuery__SelectStmt 
             RAISE_AT(SQLSTATE_SYNTAX_ERROR, row->count ? expr_location(row->items[0]) : -1, "VALUES lists must all be the same length");
         ListNode *ln = list_node_new(s->arena);
         ln->list = prepare_row(s, c, row);
+        for (int k = 0; k < ln->list->count; k++) /* parts of columns are stored by the INSERT, not here */
+            if (c->targets[k] && c->targets[k]->n_indirection)
+                ln->list->items[k] = assigned_value(ln->list->items[k]);
         assign_collations_list(s->arena, ln->list);
         list_push(e->values, ln);
     }
@@ -215,8 +164,13 @@ insert_values_lists(Scope *s, const InsertColumns *c, const PgQuery__SelectStmt 
     list_push(s->query->join_tree->items, r);
     NsItem *it = ns_item_for_entry(s, e, rel);
     List *exprs = list_new(s->arena);
-    for (size_t k = 0; k < width; k++)
-        list_push(exprs, node_copy(s->arena, it->cols[k].expr));
+    for (size_t k = 0; k < width; k++) {
+        const PgQuery__ResTarget *rt = c->targets[k];
+        Expr *v = node_copy(s->arena, it->cols[k].expr);
+        if (rt && rt->n_indirection)
+            v = assign_column(s, v, c->attnums[k], rt->indirection, rt->n_indirection, rt->location, true);
+        list_push(exprs, v);
+    }
     return exprs;
 }
 
@@ -414,10 +368,9 @@ analyze_insert(Scope *s, const PgQuery__InsertStmt *st)
         for (int k = 0; k < q->targets->count; k++)
             if (((TargetEntry *)q->targets->items[k])->resno == attnum)
                 same = q->targets->items[k];
-        if (same && IS(e, SubscriptRef)) {
-            ((SubscriptRef *)e)->container = same->expr;
+        if (same && assign_after(e, same->expr))
             same->expr = e;
-        } else
+        else
             list_push(q->targets, target_new(s->arena, e, attnum, s->target_rel->cols[attnum - 1].name, false));
         mark_column_used(s, target->rel, attnum, ACL_INSERT);
     }
@@ -520,9 +473,8 @@ analyze_set_clause(Scope *s, PNode **items, size_t n)
             if (((TargetEntry *)out->items[k])->resno == attnum)
                 same = out->items[k];
         if (same) {
-            if (!IS(e, SubscriptRef) || !IS(same->expr, SubscriptRef))
+            if (!assign_after(e, same->expr))
                 RAISE_AT(SQLSTATE_SYNTAX_ERROR, -1, "multiple assignments to same column \"%s\"", rt->name);
-            ((SubscriptRef *)e)->container = same->expr;
             same->expr = e;
         } else
             list_push(out, target_new(s->arena, e, attnum, s->target_rel->cols[attnum - 1].name, false));

@@ -351,6 +351,14 @@ analyze_op(Scope *s, const PgQuery__AExpr *x)
     return make_op(s, x->name, x->n_name, le, re, x->location);
 }
 
+static bool
+has_own_var(void *n, void *arg)
+{
+    if (IS(n, Var))
+        return ((Var *)n)->levels_up == 0;
+    return node_walk_children(n, has_own_var, arg, false);
+}
+
 /* IN (list): an array comparison where all non-row items share a type, else ORed comparisons. */
 static Expr *
 analyze_in(Scope *s, const PgQuery__AExpr *x)
@@ -367,7 +375,7 @@ analyze_in(Scope *s, const PgQuery__AExpr *x)
             continue;
         }
         Expr *e = analyze_expr_inner(s, items->items[i]);
-        if (IS(e, Const) || IS(e, Param))
+        if (!has_own_var(e, NULL))
             list_push(rnonvars, e);
         else
             list_push(rvars, e);
@@ -660,13 +668,15 @@ analyze_row(Scope *s, const PgQuery__RowExpr *r)
             expand_star(s, n->column_ref, te);
             for (int k = 0; k < te->count; k++)
                 list_push(out->args, ((TargetEntry *)te->items[k])->expr);
-        } else
+            continue;
+        }
+        List *te = list_new(s->arena);
+        if (!expand_row_star(s, n, te))
             list_push(out->args, analyze_expr_inner(s, n));
+        for (int k = 0; k < te->count; k++)
+            list_push(out->args, ((TargetEntry *)te->items[k])->expr);
     }
     for (int i = 0; i < out->args->count; i++) {
-        Expr *e = out->args->items[i];
-        if (e->type == UNKNOWN_OID)
-            out->args->items[i] = coerce_to_common(s, e, TEXT_OID, "ROW");
         list_push(out->names, arena_printf(s->arena, "f%d", i + 1));
     }
     out->form = r->row_format == PG_QUERY__COERCION_FORM__COERCE_IMPLICIT_CAST ? FORM_IMPLICIT_CAST : FORM_CALL;
@@ -721,41 +731,23 @@ analyze_subscripts(Scope *s, Expr *base, PNode **ind, size_t n, Expr *assign, in
     return &r->expr;
 }
 
-static Expr *
-analyze_indirection(Scope *s, const PgQuery__AIndirection *x)
+Expr *
+analyze_indirection(Scope *s, const PNode *arg, PNode **ind, size_t n)
 {
-    Expr *e = analyze_expr_inner(s, x->arg);
+    Expr *e = analyze_expr_inner(s, arg);
     size_t i = 0;
-    while (i < x->n_indirection) {
+    while (i < n) {
         size_t k = i;
-        while (k < x->n_indirection && x->indirection[k]->node_case == PN(A_INDICES))
+        while (k < n && ind[k]->node_case == PN(A_INDICES))
             k++;
         if (k > i) {
-            e = analyze_subscripts(s, e, x->indirection + i, k - i, NULL, -1);
+            e = analyze_subscripts(s, e, ind + i, k - i, NULL, -1);
             i = k;
             continue;
         }
-        if (x->indirection[i]->node_case == PN(A_STAR))
+        if (ind[i]->node_case == PN(A_STAR))
             RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, "row expansion via \"*\" is not supported here");
-        const char *field = pstr(x->indirection[i]);
-        const TypeInfo *t = type_info(type_base(e->type, NULL));
-        RelDesc *rel = t->rel ? rel_cached(t->rel) : NULL;
-        int attnum = rel ? rel_attnum(rel, field) : 0;
-        if (attnum <= 0) {
-            if (rel == NULL && e->type != RECORD_OID)
-                RAISE_AT(SQLSTATE_WRONG_OBJECT_TYPE, expr_location(e), "column notation .%s applied to type %s, which is not a composite type", field,
-                         type_format(s->arena, e->type, -1, false));
-            RAISE_AT(SQLSTATE_UNDEFINED_COLUMN, expr_location(e), rel ? "column \"%s\" not found in data type %s" : "could not identify column \"%s\" in record data type",
-                     field, rel ? type_format(s->arena, e->type, -1, false) : "");
-        }
-        FieldSelect *f = node_new(s->arena, FieldSelect);
-        f->arg = e;
-        f->field = attnum;
-        f->expr.type = rel->cols[attnum - 1].type;
-        f->expr.typmod = rel->cols[attnum - 1].typmod;
-        f->expr.collation = rel->cols[attnum - 1].collation;
-        f->expr.location = e->location;
-        e = &f->expr;
+        e = select_field(s, e, pstr(ind[i]), expr_location(e));
         i++;
     }
     return e;
@@ -848,7 +840,7 @@ analyze_expr_inner(Scope *s, const PNode *n)
     case PN(CASE_EXPR): return analyze_case(s, n->case_expr);
     case PN(ROW_EXPR): return analyze_row(s, n->row_expr);
     case PN(A_ARRAY_EXPR): return analyze_array(s, n->a_array_expr, 0, 0, -1);
-    case PN(A_INDIRECTION): return analyze_indirection(s, n->a_indirection);
+    case PN(A_INDIRECTION): return analyze_indirection(s, n->a_indirection->arg, n->a_indirection->indirection, n->a_indirection->n_indirection);
     case PN(SQLVALUE_FUNCTION): return analyze_sqlvalue(s, n->sqlvalue_function);
     case PN(COLLATE_CLAUSE): return analyze_collate(s, n->collate_clause);
     case PN(NULL_TEST): return analyze_null_test(s, n->null_test);

@@ -320,6 +320,11 @@ build_func_call(Scope *s, const char *nsp, const char *name, List *args, int loc
         Oid to = c.coercion_target;
         return coerce_type(s, args->items[0], types[0], to, -1, COERCE_EXPLICIT, FORM_CALL, location);
     }
+    if (found == FN_NOTFOUND && plain && nsp == NULL && n == 1 && names == NULL && types[0] != UNKNOWN_OID) {
+        Expr *field = find_field(s, args->items[0], name); /* name(row) is row.name */
+        if (field)
+            return field;
+    }
     if (found != FN_NORMAL)
         not_found(s, nsp, name, types, n, names, found == FN_MULTIPLE, f, location);
 

@@ -122,7 +122,6 @@ is_star(const PNode *n)
     return n->node_case == PN(COLUMN_REF) && n->column_ref->fields[n->column_ref->n_fields - 1]->node_case == PN(A_STAR);
 }
 
-/* (expr).* of a composite value is not expanded here yet: only relation aliases are. */
 List *
 analyze_targets(Scope *s, PNode **items, size_t n, ExprKind kind)
 {
@@ -135,11 +134,8 @@ analyze_targets(Scope *s, PNode **items, size_t n, ExprKind kind)
             expand_star(s, rt->val->column_ref, out);
             continue;
         }
-        if (rt->val->node_case == PN(A_INDIRECTION)) {
-            const PgQuery__AIndirection *ind = rt->val->a_indirection;
-            if (ind->n_indirection && ind->indirection[ind->n_indirection - 1]->node_case == PN(A_STAR))
-                RAISE(SQLSTATE_FEATURE_NOT_SUPPORTED, "expansion of a composite value with .* is not supported");
-        }
+        if (expand_row_star(s, rt->val, out))
+            continue;
         Expr *e = analyze_expr_inner(s, rt->val);
         list_push(out, target_new(s->arena, e, 0, rt->name[0] ? rt->name : figure_column_name(rt->val), false));
     }

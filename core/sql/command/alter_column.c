@@ -164,6 +164,8 @@ alter_add_column(AlterTable *t, const PgQuery__AlterTableCmd *cmd)
     }
     rel_invalidate(t->oid);
     txn_command_increment();
+    if (r->kind == 'c')
+        return; /* values made before are read with a null there */
     rel_ensure_toast(t->oid);
     rel_invalidate(t->oid);
     txn_command_increment();

@@ -74,4 +74,6 @@ void alter_relation_options(AlterTable *t, const PgQuery__AlterTableCmd *cmd, bo
 void alter_replica_identity(AlterTable *t, const PgQuery__ReplicaIdentityStmt *s);
 void alter_row_security(AlterTable *t, int att, bool on);
 
+void row_type_require_unused(Arena *a, const RelDesc *r); /* composite_type.c; 0A000: columns hold values of the type */
+
 #endif

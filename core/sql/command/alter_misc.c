@@ -369,7 +369,7 @@ move_relation(Arena *a, Oid oid, Oid from, Oid to, bool dependency)
     if (dependency)
         move_dependency(a, (ObjAddr){CAT_PG_CLASS, oid, 0}, from, to);
     if (r->row_type)
-        move_type(a, r->row_type, from, to, false);
+        move_type(a, r->row_type, from, to, r->kind == 'c'); /* there the dependency is the type's */
     if (r->kind == 'r' || r->kind == 'm') {
         Oid *seqs;
         Datum key = oid_datum(oid);
@@ -431,10 +431,16 @@ cmd_alter_schema(CommandContext *c, const PgQuery__AlterObjectSchemaStmt *s)
         if (s->object_type == OBJ(DOMAIN) && ti->typtype != 'd')
             RAISE(SQLSTATE_WRONG_OBJECT_TYPE, "%s is not a domain", type_format(c->arena, oid, -1, false));
         acl_require_owner(CAT_PG_TYPE, oid);
-        if (ti->typtype == 'c')
+        bool composite = ti->typtype == 'c' && rel_open(ti->rel, LOCK_ACCESS_EXCLUSIVE)->kind == 'c';
+        if (ti->typtype == 'c' && !composite)
             RAISE_ERR(SQLSTATE_WRONG_OBJECT_TYPE, err_message("%s is a table's row type", type_format(c->arena, oid, -1, false)), err_hint("Use ALTER TABLE instead."));
         Oid to = target_schema(c, s->newschema);
         check_move(ti->nsp, to);
+        if (composite) {
+            if (ti->nsp != to)
+                move_relation(c->arena, ti->rel, ti->nsp, to, false);
+            return;
+        }
         if (ti->nsp != to) {
             Oid from = ti->nsp;
             Datum key = oid_datum(oid);

@@ -17,7 +17,7 @@ typedef enum Pass { PASS_DROP, PASS_TYPE, PASS_ADD_COLUMN, PASS_ATTRIBUTES, PASS
 /* kinds: relkinds the action is for. */
 typedef struct Action { int type; const char *text; const char *kinds; Pass pass; LockMode lock; } Action;
 static const Action actions[] = {
-    {AT(AddColumn), "ADD COLUMN", "r", PASS_ADD_COLUMN, LOCK_ACCESS_EXCLUSIVE},
+    {AT(AddColumn), "ADD COLUMN", "rc", PASS_ADD_COLUMN, LOCK_ACCESS_EXCLUSIVE},
     {AT(ColumnDefault), "ALTER COLUMN ... SET DEFAULT", "rv", PASS_CONSTRAINTS, LOCK_ACCESS_EXCLUSIVE},
     {AT(DropNotNull), "ALTER COLUMN ... DROP NOT NULL", "r", PASS_DROP, LOCK_ACCESS_EXCLUSIVE},
     {AT(SetNotNull), "ALTER COLUMN ... SET NOT NULL", "r", PASS_ATTRIBUTES, LOCK_ACCESS_EXCLUSIVE},
@@ -27,12 +27,12 @@ static const Action actions[] = {
     {AT(ResetOptions), "ALTER COLUMN ... RESET", "rm", PASS_MISC, LOCK_SHARE_UPDATE_EXCLUSIVE},
     {AT(SetStorage), "ALTER COLUMN ... SET STORAGE", "rm", PASS_MISC, LOCK_ACCESS_EXCLUSIVE},
     {AT(SetCompression), "ALTER COLUMN ... SET COMPRESSION", "rm", PASS_MISC, LOCK_ACCESS_EXCLUSIVE},
-    {AT(DropColumn), "DROP COLUMN", "r", PASS_DROP, LOCK_ACCESS_EXCLUSIVE},
+    {AT(DropColumn), "DROP COLUMN", "rc", PASS_DROP, LOCK_ACCESS_EXCLUSIVE},
     {AT(AddConstraint), "ADD CONSTRAINT", "r", PASS_CONSTRAINTS, LOCK_ACCESS_EXCLUSIVE},
     {AT(AlterConstraint), "ALTER CONSTRAINT", "r", PASS_MISC, LOCK_ACCESS_EXCLUSIVE},
     {AT(ValidateConstraint), "VALIDATE CONSTRAINT", "r", PASS_MISC, LOCK_SHARE_UPDATE_EXCLUSIVE},
     {AT(DropConstraint), "DROP CONSTRAINT", "r", PASS_DROP, LOCK_ACCESS_EXCLUSIVE},
-    {AT(AlterColumnType), "ALTER COLUMN ... SET DATA TYPE", "r", PASS_TYPE, LOCK_ACCESS_EXCLUSIVE},
+    {AT(AlterColumnType), "ALTER COLUMN ... SET DATA TYPE", "rc", PASS_TYPE, LOCK_ACCESS_EXCLUSIVE},
     {AT(ChangeOwner), "OWNER TO", "rvmSic", PASS_MISC, LOCK_ACCESS_EXCLUSIVE},
     {AT(ClusterOn), "CLUSTER ON", "rm", PASS_MISC, LOCK_SHARE_UPDATE_EXCLUSIVE},
     {AT(DropCluster), "SET WITHOUT CLUSTER", "rm", PASS_MISC, LOCK_SHARE_UPDATE_EXCLUSIVE},

@@ -605,6 +605,7 @@ alter_column_type(AlterTable *t, const PgQuery__AlterTableCmd *cmd)
     if (att > t->old->natts)
         UNSUPPORTED("cannot alter type of a column that the same command adds");
     const ColDesc *old = &t->old->cols[att - 1];
+    row_type_require_unused(t->arena, t->old);
     bool using = d->raw_default && d->raw_default->node_case != PG_QUERY__NODE__NODE__NOT_SET;
     for (int i = 0; i < list_count(t->new_values); i++)
         if (((NewValue *)list_at(t->new_values, i))->attnum == att)
@@ -623,14 +624,17 @@ alter_column_type(AlterTable *t, const PgQuery__AlterTableCmd *cmd)
     }
     if (old->identity)
         follow_identity(t, att, &c, d->type_name);
-    if (old->generated)
+    if (t->old->kind == 'c')
+        ; /* no rows */
+    else if (old->generated)
         alter_add_value(t, att, def, true);
     else if (!same_bytes(e, att, old, &c))
         alter_add_value(t, att, e, false);
     store_column(t, att, &c);
     if (def)
         store_default(t->arena, alter_rel(t), att, def, old->generated != 0);
-    rel_ensure_toast(t->oid);
+    if (t->old->kind != 'c')
+        rel_ensure_toast(t->oid);
     rel_invalidate(t->oid);
     txn_command_increment();
 }

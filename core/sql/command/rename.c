@@ -122,6 +122,12 @@ rename_type(CommandContext *c, const PgQuery__RenameStmt *s)
     acl_require_owner(CAT_PG_TYPE, oid);
     if (s->rename_type == OBJ(DOMAIN) && ti->typtype != 'd')
         RAISE(SQLSTATE_WRONG_OBJECT_TYPE, "%s is not a domain", type_format(c->arena, oid, -1, false));
+    if (ti->typtype == 'c' && rel_open(ti->rel, LOCK_ACCESS_EXCLUSIVE)->kind == 'c') { /* the type's name follows */
+        relation_rename(ti->rel, s->newname);
+        rel_invalidate(ti->rel);
+        txn_command_increment();
+        return;
+    }
     if (ti->typtype == 'c')
         RAISE_ERR(SQLSTATE_WRONG_OBJECT_TYPE, err_message("%s is a table's row type", type_format(c->arena, oid, -1, false)), err_hint("Use ALTER TABLE instead."));
     if (ti->elem && ti->category == 'A' && type_array_of(ti->elem) == oid)
@@ -173,7 +179,7 @@ cmd_rename(CommandContext *c, const PgQuery__RenameStmt *s)
 {
     switch (s->rename_type) {
     case OBJ(TABLE): case OBJ(INDEX): case OBJ(VIEW): case OBJ(SEQUENCE): case OBJ(MATVIEW): case OBJ(FOREIGN_TABLE): rename_relation(c, s); break;
-    case OBJ(COLUMN): rename_column(c, s); break;
+    case OBJ(COLUMN): case OBJ(ATTRIBUTE): rename_column(c, s); break;
     case OBJ(TABCONSTRAINT): rename_constraint(c, s); break;
     case OBJ(DOMCONSTRAINT): rename_domain_constraint(c, s); break;
     case OBJ(SCHEMA): rename_schema(c, s); break;

@@ -1,5 +1,5 @@
 /*
- * Types made by users: domains. Enumerations and composite types have no values in this release: 0A000.
+ * Types made by users: domains. Composite types are composite_type.c's.
  *
  * A domain's row in pg_type is its base type's with its own name, default and nullability; its checks
  * are rows of pg_constraint over DomainValue (written VALUE), which is analysed as the only column of a
@@ -23,12 +23,6 @@ void
 cmd_alter_enum(CommandContext *c, const PgQuery__AlterEnumStmt *s)
 {
     UNSUPPORTED("enum types are not supported");
-}
-
-void
-cmd_create_composite(CommandContext *c, const PgQuery__CompositeTypeStmt *s)
-{
-    UNSUPPORTED("composite types are not supported");
 }
 
 /* ---- checks ---- */
@@ -236,7 +230,7 @@ cmd_create_domain(CommandContext *c, const PgQuery__CreateDomainStmt *s)
         RAISE(SQLSTATE_DUPLICATE_OBJECT, "type \"%s\" already exists", name);
     sql_resolve_type_name(s->type_name, c->text, &base.type, &base.typmod);
     const TypeInfo *ti = type_info(base.type);
-    if (strchr("bd", ti->typtype) == NULL)
+    if (strchr("bdce", ti->typtype) == NULL)
         RAISE(SQLSTATE_DATATYPE_MISMATCH, "\"%s\" is not a valid base type for a domain", type_format(c->arena, base.type, -1, false));
     if (ti->ops == NULL)
         UNSUPPORTED("domains over type %s are not supported", type_format(c->arena, base.type, -1, false));

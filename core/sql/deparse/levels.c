@@ -352,6 +352,10 @@ put_whole_row(Deparse *d, const RowExpr *r, bool top)
     const RangeEntry *e = l->range_table->items[first->rel - 1];
     for (int i = 0; i < list_count(e->columns); i++) {
         const char *name = e->columns->items[i];
+        if (name == NULL && e->kind == RANGE_RELATION && k < n && IS(r->args->items[k], Const)) {
+            k++; /* a dropped column */
+            continue;
+        }
         if (name == NULL)
             continue;
         const Var *v = k < n ? r->args->items[k] : NULL;

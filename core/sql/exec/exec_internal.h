@@ -150,6 +150,7 @@ Datum record_make(Arena *a, Oid row_type, int n, const Oid *types, const Datum *
                   const bool *nulls);
 extern const TypeOps type_ops_record;
 int record_columns(Datum d);
+bool record_test_null(Datum d, bool want); /* are all columns null (want), or all not null (!want) */
 Datum record_get(Arena *a, Datum d, int field /* 1-based */, Oid *type, bool *isnull);
 
 /* ==== types as the executor moves them ========================================================= */

@@ -143,18 +143,8 @@ run_row_null_test(Prim *p, int n, const uint16_t *sel)
     Vec *out = prim_out(p);
 
     FOR_ROWS (row, n, sel) {
-        bool want = p->i, ok = true;
-        if (vec_null(v, row)) {
-            out->v[row] = want;
-            continue;
-        }
-        Datum d = vec_get(v, row);
-        for (int c = 1; c <= record_columns(d) && ok; c++) {
-            bool isnull;
-            record_get(p->env->arena, d, c, NULL, &isnull);
-            ok = isnull == want;
-        }
-        out->v[row] = ok;
+        bool want = p->i;
+        out->v[row] = vec_null(v, row) ? want : record_test_null(vec_get(v, row), want);
     }
     return out;
 }

@@ -16,8 +16,11 @@ record_make(Arena *a, Oid row_type, int n, const Oid *types, const Datum *values
     for (int i = 0; i < n; i++) {
         int16_t len;
         bool byval;
+        bytes += 5;
+        if (nulls[i])
+            continue;
         type_physical(types[i], &len, &byval);
-        bytes += 5 + (nulls[i] ? 0 : byval ? 8 : datum_bytes(values[i], len));
+        bytes += byval ? 8 : datum_bytes(values[i], len);
     }
     Datum d = var_alloc(a, bytes, &p);
     store_u32(p, (uint32_t)n);
@@ -26,12 +29,12 @@ record_make(Arena *a, Oid row_type, int n, const Oid *types, const Datum *values
     for (int i = 0; i < n; i++) {
         int16_t len;
         bool byval;
-        type_physical(types[i], &len, &byval);
         store_u32(p, types[i]);
         p[4] = nulls[i];
         p += 5;
         if (nulls[i])
             continue;
+        type_physical(types[i], &len, &byval);
         if (byval) {
             store_u64(p, values[i]);
             p += 8;
@@ -55,14 +58,19 @@ record_get(Arena *a, Datum d, int field, Oid *type, bool *isnull)
 {
     const char *p = var_data(d) + 8;
 
+    if (field > record_columns(d) && load_u32(var_data(d) + 4) != RECORD_OID) {
+        *isnull = true; /* the type got the column after the value was made */
+        return 0;
+    }
     if (field < 1 || field > record_columns(d))
         INTERNAL_ERROR("field %d of a record of %d", field, record_columns(d));
     for (int i = 1;; i++) {
         Oid t = load_u32(p);
         bool null = p[4];
-        int16_t len;
-        bool byval;
-        type_physical(t, &len, &byval);
+        int16_t len = 0;
+        bool byval = false;
+        if (!null)
+            type_physical(t, &len, &byval);
         p += 5;
         if (i == field) {
             if (type)
@@ -77,7 +85,7 @@ record_get(Arena *a, Datum d, int field, Oid *type, bool *isnull)
 
 /* ---- ROW(...) ---- */
 
-typedef struct MakeRow { Oid type; Oid *types; Datum *values; bool *nulls; } MakeRow;
+typedef struct MakeRow { Oid type; Oid *types; Datum *values; bool *nulls; Prim *present; } MakeRow;
 
 static const Vec *
 run_make_row(Prim *p, int n, const uint16_t *sel)
@@ -87,7 +95,12 @@ run_make_row(Prim *p, int n, const uint16_t *sel)
 
     for (int j = 0; j < p->nargs; j++)
         p->argv[j] = prim_eval(p->args[j], n, sel);
+    const Vec *present = m->present ? prim_eval(m->present, n, sel) : NULL;
     FOR_ROWS (row, n, sel) {
+        if (present && vec_null(present, row)) {
+            vec_set_null(out, row);
+            continue;
+        }
         for (int j = 0; j < p->nargs; j++) {
             m->nulls[j] = vec_null(p->argv[j], row);
             m->values[j] = m->nulls[j] ? 0 : vec_get(p->argv[j], row);
@@ -105,7 +118,7 @@ compile_make_row(ExprEnv *env, const RowExpr *r)
     MakeRow *m = ARENA_NEW(env->state, MakeRow);
 
     *m = (MakeRow){r->expr.type, ARENA_ARRAY(env->state, Oid, n + 1), ARENA_ARRAY(env->state, Datum, n + 1),
-                   ARENA_ARRAY(env->state, bool, n + 1)};
+                   ARENA_ARRAY(env->state, bool, n + 1), r->present ? expr_compile(env, r->present) : NULL};
     for (int i = 0; i < n; i++) {
         const Expr *e = list_at(r->args, i);
         m->types[i] = e->type;
@@ -287,7 +300,7 @@ compile_store_fields(ExprEnv *env, const FieldStore *f)
     int n = list_count(f->values);
     Prim *p = prim_new(env, run_store_fields, n + 1);
     StoreFields *s = ARENA_NEW(env->state, StoreFields);
-    const TypeInfo *t = type_info(f->expr.type);
+    const TypeInfo *t = type_info(type_base(f->expr.type, NULL));
     const Vec **saved = compile_case_value;
 
     if (t->rel == 0)

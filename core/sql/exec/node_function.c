@@ -7,6 +7,7 @@
 typedef struct Srf {
     ExprEnv *env;
     FnCtx *ctx;
+    const FnInfo *fn;
     SetFn set;           /* NULL: a scalar, gives one row */
     Prim *scalar;
     Arena *state;        /* arguments and the function's state, of this call */
@@ -16,28 +17,31 @@ typedef struct Srf {
     int ncols;
     Datum *out; bool *outnull;
     bool strict, active;
-    bool record;         /* a scalar giving a row that is to be spread over the columns */
+    Oid row_type;        /* rows are spread over the columns; 0: the value is the column */
 } Srf;
 
 static Srf *
-srf_compile(ExprEnv *env, const Expr *e, int ncols)
+srf_compile(ExprEnv *env, const Expr *e, int ncols, bool spread)
 {
+    Oid base = type_base(e->type, NULL);
+
     Srf *s = ARENA_NEW(env->state, Srf);
 
     s->env = env;
     s->ncols = ncols;
+    s->row_type = spread && (base == RECORD_OID || type_info(base)->typtype == 'c') ? base : 0;
     s->out = ARENA_ARRAY(env->state, Datum, MAX(ncols, 1) + 64);
     s->outnull = ARENA_ARRAY(env->state, bool, MAX(ncols, 1) + 64);
     s->state = arena_create(env->state, "set-returning function");
     if (!IS(e, FuncCall) || !((const FuncCall *)e)->returns_set) {
         s->scalar = expr_compile(env, e);
-        s->record = e->type == RECORD_OID || (ncols > 1);
         return s;
     }
     const FuncCall *f = (const FuncCall *)e;
     const FnInfo *info = fn_info(f->fn);
     if (info->builtin == NULL || info->builtin->set == NULL)
         UNSUPPORTED("function %s (OID %u) is not implemented", info->name, f->fn);
+    s->fn = info;
     s->set = info->builtin->set;
     s->strict = (info->builtin->flags & FN_STRICT) != 0;
     s->nargs = list_count(f->args);
@@ -95,6 +99,23 @@ srf_start(Srf *s, int row)
         s->active = false;
 }
 
+/* A row value to the columns of the result; the type's dropped ones have none. */
+static void
+spread_record(Srf *s, Datum d, bool isnull)
+{
+    const RelDesc *rel = s->row_type == RECORD_OID ? NULL : rel_cached(type_info(s->row_type)->rel);
+    int field = 0;
+
+    for (int i = 0; i < s->ncols; i++) {
+        field++;
+        while (rel && field <= rel->natts && rel->cols[field - 1].dropped)
+            field++;
+        s->outnull[i] = true;
+        if (!isnull && (rel || field <= record_columns(d)))
+            s->out[i] = record_get(s->env->arena, d, field, NULL, &s->outnull[i]);
+    }
+}
+
 static bool
 srf_next(Srf *s)
 {
@@ -104,21 +125,19 @@ srf_next(Srf *s)
         for (int i = 0; i < s->ncols; i++)
             s->outnull[i] = false;
         s->active = s->set(s->ctx, s->values, s->out, s->outnull);
+        if (s->active && s->row_type && s->fn->nout == 0)
+            spread_record(s, s->out[0], s->outnull[0]);
         return s->active;
     }
     s->active = false;
     bool isnull;
     Datum d = prim_value(s->scalar, &isnull);
-    if (!s->record) {
+    if (!s->row_type) {
         s->out[0] = d;
         s->outnull[0] = isnull;
         return true;
     }
-    for (int i = 0; i < s->ncols; i++) {
-        s->outnull[i] = true;
-        if (!isnull && i < record_columns(d))
-            s->out[i] = record_get(s->env->arena, d, i + 1, NULL, &s->outnull[i]);
-    }
+    spread_record(s, d, isnull);
     return true;
 }
 
@@ -220,7 +239,7 @@ node_function_create(Exec *x, const Plan *p)
     f->fns = ARENA_ARRAY(x->arena, Srf *, f->count + 1);
     for (int i = 0; i < f->count; i++) {
         const RangeFunction *rf = list_at(fp->functions, i);
-        f->fns[i] = srf_compile(args, rf->call, rf->column_count);
+        f->fns[i] = srf_compile(args, rf->call, rf->column_count, true);
         ncols += rf->column_count;
     }
     f->ordinality = fp->with_ordinality;
@@ -420,7 +439,7 @@ node_project_set_create(Exec *x, const Plan *p)
         const FnInfo *info = fn_info(((const FuncCall *)list_at(t.calls, i))->fn);
         if (info->nout > 1) /* several columns are one row value here */
             s->row_of[i] = info;
-        s->srfs[i] = srf_compile(&s->arg_env, list_at(t.calls, i), MAX(info->nout, 1));
+        s->srfs[i] = srf_compile(&s->arg_env, list_at(t.calls, i), MAX(info->nout, 1), false);
         type_physical(((const Expr *)list_at(t.calls, i))->type, &s->len[i], &s->byval[i]);
         if (s->srfs[i]->ctx)
             s->srfs[i]->ctx->arena = s->n.arena; /* results belong to the output batch */
