@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/stack.h"
 #include "core/sql/parse/parse_internal.h"
 
 void *
@@ -21,35 +22,32 @@ parse_free(void *data, void *p)
     (void)p; /* the arena frees */
 }
 
-typedef struct PgResultHolder {
-    PgQueryProtobufParseResult result;
-} PgResultHolder;
-
-static void
-free_result(void *arg)
-{
-    pg_query_free_protobuf_parse_result(((PgResultHolder *)arg)->result);
-}
-
 static List *
 parse(Arena *a, const char *text, bool aloud, bool *noticed)
 {
     List *out = list_new(a);
-    PgResultHolder *holder = ARENA_NEW(a, PgResultHolder);
-    holder->result = pg_query_parse_protobuf(text);
-    PgQueryProtobufParseResult *r = &holder->result;
+    PgQueryProtobufParseResult r = parse_to_protobuf(a, text);
 
-    if (r->error != NULL) {
-        PgQueryError e = *r->error;
+    if (r.error != NULL) {
+        PgQueryError e = *r.error;
         e.message = arena_strdup(a, e.message ? e.message : "syntax error");
         e.funcname = e.funcname ? arena_strdup(a, e.funcname) : NULL;
-        free_result(holder);
+        pg_query_free_protobuf_parse_result(r);
         parse_raise(a, text, &e, aloud);
     }
-    ProtobufCAllocator allocator = {parse_alloc, parse_free, a};
-    PgQuery__ParseResult *tree = pg_query__parse_result__unpack(
-        &allocator, r->parse_tree.len, (const uint8_t *)r->parse_tree.data);
-    free_result(holder);
+    PgQuery__ParseResult *tree = NULL;
+    ERR_TRY
+    {
+        tree = parse_unpack(a, &r.parse_tree);
+    }
+    ERR_CATCH
+    {
+        stack_abandon();
+        pg_query_free_protobuf_parse_result(r);
+        err_rethrow();
+    }
+    ERR_END;
+    pg_query_free_protobuf_parse_result(r);
     if (tree == NULL)
         INTERNAL_ERROR("could not unpack the parse tree");
 
