@@ -281,12 +281,12 @@ keep_start(Dest *d, const RowDesc *desc)
         return; /* known since Bind */
     RowDesc *own = NULL; /* a description made by the run must outlive it */
     if (desc) {
-        own = arena_memdup(p->arena, desc, sizeof *own);
-        own->cols = ARENA_ARRAY(p->arena, RowColumn, desc->n + 1);
+        own = arena_memdup(p->row_arena, desc, sizeof *own);
+        own->cols = ARENA_ARRAY(p->row_arena, RowColumn, desc->n + 1);
         if (desc->n)
             memcpy(own->cols, desc->cols, sizeof(RowColumn) * (size_t)desc->n);
         for (int i = 0; i < own->n; i++)
-            own->cols[i].name = arena_strdup(p->arena, desc->cols[i].name);
+            own->cols[i].name = arena_strdup(p->row_arena, desc->cols[i].name);
     }
     p->desc = own;
 }
@@ -331,12 +331,11 @@ store_until(Portal *p, int64_t want)
     PlannedStmt *s = only_stmt(p);
     if (p->rows == NULL) {
         p->row_arena = arena_create(p->arena, "kept rows");
-        p->rows = list_new(p->arena);
-    }
-    if (p->no_scroll && p->position >= rows_known(p) && want != ALL_ROWS) {
+        p->rows = list_new(p->row_arena);
+    } else if (p->no_scroll && p->position >= rows_known(p) && want != ALL_ROWS) {
         p->first_row += p->rows->count;
-        p->rows->count = 0;
         arena_reset(p->row_arena);
+        p->rows = list_new(p->row_arena);
     }
     PortalState was = p->state;
     p->state = PORTAL_ACTIVE; /* an error ends it */

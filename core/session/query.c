@@ -437,9 +437,11 @@ send_function_result(const FnInfo *f, Datum d, bool isnull, int format)
     FnCtx c = {.arena = message_arena, .state_arena = message_arena, .ret_type = f->ret, .ret_typmod = -1};
     StrBuf s;
     str_init(&s, message_arena);
-    if (!isnull && ops && format == 0)
+    if (ops == NULL || (format == 0 ? ops->out == NULL : ops->send == NULL))
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no %soutput function available for type %s", format ? "binary " : "", type_format(message_arena, f->ret, -1, false));
+    if (!isnull && format == 0)
         ops->out(&c, d, &s);
-    else if (!isnull && ops && ops->send)
+    else if (!isnull)
         ops->send(&c, d, &s);
     wire_begin('V');
     wire_put_int32(isnull ? -1 : (int32_t)s.len);

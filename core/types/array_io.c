@@ -380,19 +380,6 @@ take_u32(const char **p, const char *end)
     return v;
 }
 
-/* "25 (text)" */
-static const char *
-oid_and_name(FnCtx *c, Oid type)
-{
-    StrBuf s;
-    str_init(&s, c->arena);
-    str_printf(&s, "%u (", type);
-    if (type_reg_out_hook == NULL || !type_reg_out_hook(c, REGTYPE_OID, type, &s))
-        str_add(&s, "???");
-    str_add_char(&s, ')');
-    return s.data;
-}
-
 Datum
 array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmod)
 {
@@ -414,8 +401,8 @@ array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmo
         elem = given;
     if (given != elem)
         RAISE(SQLSTATE_DATATYPE_MISMATCH,
-              "binary data has array element type %s instead of expected %s", oid_and_name(c, given),
-              oid_and_name(c, elem));
+              "binary data has array element type %u (%s) instead of expected %u (%s)", given,
+              type_name_of(c, given), elem, type_name_of(c, elem));
     for (int i = 0; i < ndim; i++) {
         dims[i] = (int)take_u32(&p, end);
         lbound[i] = (int)take_u32(&p, end);
@@ -430,6 +417,8 @@ array_type_recv(FnCtx *c, const char *bytes, size_t len, Oid elem, int32_t typmo
     if ((int64_t)count * 4 > end - p) /* every element has a length: no allocation on a lie */
         RAISE(SQLSTATE_INVALID_BINARY_REPRESENTATION, "insufficient data left in message");
     const TypeOps *ops = array_elem_ops(elem);
+    if (ops->recv == NULL)
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary input function available for type %s", type_name_of(c, elem));
     Oid sub = type_builtin_element(elem);
     Datum *values = arena_alloc(c->arena, sizeof(Datum) * (size_t)count);
     bool *nulls = arena_alloc(c->arena, (size_t)count);
@@ -477,6 +466,8 @@ array_type_send(FnCtx *c, Datum d, StrBuf *s)
     }
     const TypeOps *ops = array_elem_ops(v.elem);
     FnCtx own, *one = element_context(c, &v.elem, &own);
+    if (ops->send == NULL)
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary output function available for type %s", type_name_of(c, v.elem));
     array_iter_init(&it, &v);
     while (array_next(&it, &value, &isnull)) {
         if (isnull) {

@@ -2,8 +2,9 @@
  * The functions behind pg_type's typinput, typoutput, typreceive and typsend, and the pseudo-types.
  *
  * One scalar function serves every type's input, one every type's output, and so on: which type is
- * meant follows from the call's result or argument type. A cstring Datum points at a zero-terminated
- * text; an "internal" one given to a receive function points at a StrBuf with the bytes.
+ * meant follows from the call's result or argument type. A cstring is a value like text, so that it can be
+ * selected, sorted and copied as any other; an "internal" one given to a receive function points at a StrBuf
+ * with the bytes.
  */
 #include "core/types/number.h"
 
@@ -18,24 +19,40 @@ ops_of(Oid type)
     return ops;
 }
 
+const char *
+type_name_of(FnCtx *c, Oid type)
+{
+    StrBuf s;
+    str_init(&s, c->arena);
+    if (type_reg_out_hook == NULL || !type_reg_out_hook(c, REGTYPE_OID, type, &s))
+        str_add(&s, "???");
+    return s.data;
+}
+
 /* xin(cstring [, typioparam oid, typmod int4]) */
 Datum
 fn_type_in(FnCtx *c, const Datum *args, bool *isnull)
 {
-    const char *text = datum_ptr(args[0]);
+    const char *text = var_to_cstring(c->arena, args[0]); /* input functions want its zero */
     Oid elem = c->nargs > 1 ? datum_oid(args[1]) : 0;
     int32_t typmod = c->nargs > 2 ? datum_int32(args[2]) : -1;
-    return ops_of(c->ret_type)->in(c, text, strlen(text), elem, typmod);
+    const TypeOps *ops = ops_of(c->ret_type);
+    if (ops->in == NULL)
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no input function available for type %s", type_name_of(c, c->ret_type));
+    return ops->in(c, text, var_len(args[0]), elem, typmod);
 }
 
 /* xout(x) -> cstring */
 Datum
 fn_type_out(FnCtx *c, const Datum *args, bool *isnull)
 {
+    const TypeOps *ops = ops_of(c->arg_types[0]);
+    if (ops->out == NULL)
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no output function available for type %s", type_name_of(c, c->arg_types[0]));
     StrBuf s;
     str_init(&s, c->arena);
-    ops_of(c->arg_types[0])->out(c, args[0], &s);
-    return ptr_datum(s.data);
+    ops->out(c, args[0], &s);
+    return var_make(c->arena, s.data, s.len);
 }
 
 /* xrecv(internal [, typioparam oid, typmod int4]) */
@@ -47,7 +64,7 @@ fn_type_recv(FnCtx *c, const Datum *args, bool *isnull)
     int32_t typmod = c->nargs > 2 ? datum_int32(args[2]) : -1;
     const TypeOps *ops = ops_of(c->ret_type);
     if (ops->recv == NULL)
-        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary input function available for type %u", c->ret_type);
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary input function available for type %s", type_name_of(c, c->ret_type));
     return ops->recv(c, bytes->data, bytes->len, elem, typmod);
 }
 
@@ -57,7 +74,7 @@ fn_type_send(FnCtx *c, const Datum *args, bool *isnull)
 {
     const TypeOps *ops = ops_of(c->arg_types[0]);
     if (ops->send == NULL)
-        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary output function available for type %u", c->arg_types[0]);
+        RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary output function available for type %s", type_name_of(c, c->arg_types[0]));
     StrBuf s;
     str_init(&s, c->arena);
     ops->send(c, args[0], &s);
@@ -95,7 +112,7 @@ fn_typmod_in(FnCtx *c, const Datum *args, bool *isnull)
     for (int i = 0; i < n; i++) {
         if (nulls[i])
             RAISE(SQLSTATE_NULL_VALUE_NOT_ALLOWED, "typmod array must not contain nulls");
-        mods[i] = datum_ptr(values[i]);
+        mods[i] = var_to_cstring(c->arena, values[i]);
     }
     return int32_datum(ops_of(typmod_fn_type(c->fn_oid))->typmod_in(c, mods, n));
 }
@@ -107,7 +124,7 @@ fn_typmod_out(FnCtx *c, const Datum *args, bool *isnull)
     StrBuf s;
     str_init(&s, c->arena);
     ops_of(typmod_fn_type(c->fn_oid))->typmod_out(datum_int32(args[0]), &s);
-    return ptr_datum(s.data);
+    return var_make(c->arena, s.data, s.len);
 }
 
 /* ---- pseudo-types ---- */

@@ -53,6 +53,8 @@ extern const TypeOps *(*type_resolve_hook)(Oid type);
 /* Names of the reg* types (regclass ...): the catalog registers these. False: print or read the number. */
 extern bool (*type_reg_in_hook)(FnCtx *c, Oid reg_type, const char *text, Oid *out);
 extern bool (*type_reg_out_hook)(FnCtx *c, Oid reg_type, Oid value, StrBuf *s);
+/* As messages name a type: "character varying"; "???" if there is none such. */
+const char *type_name_of(FnCtx *c, Oid type);
 
 /* Session-wide output settings: registered by types_settings_register(). */
 void types_settings_register(void); /* DateStyle, IntervalStyle, TimeZone, timezone_abbreviations, extra_float_digits, bytea_output, lc_* */

@@ -272,6 +272,10 @@ const cases = {
     'a binary timestamp out of range': () => afterStart([parse('', 'SELECT $1::timestamp'), bind('', '', [Buffer.concat([int32(0x7fffffff), int32(0)])]), execute(''), sync()]),
     'a binary date out of range': () => afterStart([parse('', 'SELECT $1::date'), bind('', '', [int32(0x7ffffffe)]), execute(''), sync()]),
     'a binary time out of range': () => afterStart([parse('', 'SELECT $1::time'), bind('', '', [Buffer.concat([int32(0x7fffffff), int32(0)])]), execute(''), sync()]),
+    'SHOW in pieces': () => afterStart([parse('', 'SHOW work_mem'), bind('', ''), execute('', 1), execute('', 1), sync()]),
+    'EXPLAIN in pieces': () => afterStart([parse('', 'EXPLAIN (COSTS off) SELECT 1 UNION ALL SELECT 2'), bind('', ''), execute('', 1), execute('', 2), execute('', 9), sync()]),
+    'binary output of a type without it': () => afterStart([parse('', "SELECT '{=r/postgres}'::aclitem[]"), bind('', '', [], [1]), execute(''), sync()]),
+    'binary input of a type without it': () => afterStart([parse('', 'SELECT $1::aclitem[]'), bind('', '', [Buffer.concat([int32(1), int32(0), int32(1033), int32(1), int32(1), int32(1), Buffer.from('x')])]), execute(''), sync()]),
     'an error, and no Sync for long': async () => {
         const wire = await connect(opt);
         wire.send(parse('', 'SELEC'), parse('', 'SELECT 1'), bind('', ''), execute(''));
@@ -291,6 +295,8 @@ const cases = {
         return [`${said.filter((s) => s === '1').length} parsed`, ...said.filter((s) => s !== '1')];
     },
     'FunctionCall of function 0': () => afterStart([message('F', int32(0), int16(0), int16(0), int16(0))]),
+    'FunctionCall of an output function': () => afterStart([message('F', int32(47), int16(1), int16(0), int16(1), int32(3), Buffer.from('abc'), int16(0))]),
+    'FunctionCall of an input function': () => afterStart([message('F', int32(42), int16(1), int16(0), int16(1), int32(2), Buffer.from('12'), int16(0))]),
     'FunctionCall cut short': () => afterStart([message('F', int32(1))]),
     // ---- COPY out of turn
     'CopyData without COPY': () => afterStart([message('d', Buffer.from('x\n')), message('c'), message('f', cstr('no')), query('SELECT 1')]),
@@ -298,6 +304,8 @@ const cases = {
     'Sync and Flush during COPY': () => afterStart([query('CREATE TEMP TABLE c (t text)'), query('COPY c FROM STDIN'), sync(), message('H'), message('d', Buffer.from('x\n')), message('c')], { readies: 2 }),
     'Terminate during COPY': () => afterStart([query('CREATE TEMP TABLE c (t text)'), query('COPY c FROM STDIN'), message('d', Buffer.from('x\n')), message('X')], { readies: 2 }),
     'an unknown message during COPY': () => afterStart([query('CREATE TEMP TABLE c (t text)'), query('COPY c FROM STDIN'), message('!')], { readies: 2 }),
+    'an empty field in binary COPY': () => afterStart([query('CREATE TEMP TABLE c (t text, u bytea)'), query('COPY c FROM STDIN (FORMAT binary)'),
+        message('d', Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), int32(0), int32(0), int16(2), int32(0), int32(0), int16(-1)), message('c'), query('SELECT * FROM c')], { readies: 3 }),
     'gone in the middle of COPY in': async () => {
         const wire = await connect(opt);
         await wire.query('CREATE TEMP TABLE c (t text)');

@@ -33,8 +33,6 @@ run_via_io(Prim *p, int n, const uint16_t *sel)
         str_reset(&s);
         c->from->out(c->out, vec_get(v, row), &s);
         out->v[row] = c->to->in(c->in, s.data, s.len, c->elem, -1);
-        if (c->to->len == -2 || c->to->oid == CSTRING_OID)
-            str_init(&s, p->env->arena); /* the value is the buffer */
     }
     return out;
 }

@@ -12,8 +12,6 @@ type_physical(Oid type, int16_t *len, bool *byval)
 
     *len = ops ? ops->len : -1;
     *byval = ops ? ops->byval : false;
-    if (type == CSTRING_OID)
-        *len = -2;
 }
 
 static bool

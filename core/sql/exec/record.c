@@ -4,6 +4,8 @@
  */
 #include "core/sql/exec/exec_internal.h"
 
+#include "core/base/interrupt.h"
+
 static const TypeOps *
 column_ops(Oid type)
 {
@@ -139,6 +141,7 @@ record_out(FnCtx *c, Datum d, StrBuf *s)
         FnCtx x = column_context(c, &w.type);
         str_reset(&one);
         column_ops(w.type)->out(&x, w.value, &one);
+        CHECK_INTERRUPTS(); /* records within records double their quotes at each level */
         if (!needs_quotes(one.data, one.len)) {
             str_add_bytes(s, one.data, one.len);
             continue;
@@ -355,8 +358,11 @@ record_send(FnCtx *c, Datum d, StrBuf *s)
         }
         FnCtx x = column_context(c, &w.type);
         size_t at = s->len;
+        const TypeOps *ops = column_ops(w.type);
+        if (ops->send == NULL)
+            RAISE(SQLSTATE_UNDEFINED_FUNCTION, "no binary output function available for type %s", type_name_of(c, w.type));
         add_be32(s, 0);
-        column_ops(w.type)->send(&x, w.value, s);
+        ops->send(&x, w.value, s);
         store_be32(s->data + at, (uint32_t)(s->len - at - 4));
     }
     store_be32(s->data + count_at, (uint32_t)w.i);
