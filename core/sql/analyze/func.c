@@ -41,6 +41,10 @@ scan_levels(void *n, void *arg)
             x->location = ((Aggref *)n)->expr.location;
         }
     }
+    const Expr *set = x->depth > 0 ? NULL : IS(n, FuncCall) && ((FuncCall *)n)->returns_set ? n : IS(n, OpCall) && ((OpCall *)n)->returns_set ? n : NULL;
+    if (set)
+        RAISE_ERR(SQLSTATE_FEATURE_NOT_SUPPORTED, err_message("aggregate function calls cannot contain set-returning function calls"),
+                  err_hint("You might be able to move the set-returning function into a LATERAL FROM item."), err_position(set->location));
     if (IS(n, Query)) {
         x->depth++;
         node_walk_children(n, scan_levels, arg, true);

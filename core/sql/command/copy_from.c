@@ -344,8 +344,8 @@ binary_rows(CopyIn *in)
     for (uint32_t skip = load_be32(w); skip > 0; skip--)
         if (!copy_reader_bytes(in->reader, head, 1))
             RAISE(SQLSTATE_BAD_COPY_FILE_FORMAT, "invalid COPY file header (wrong length)");
-    char *buf = NULL;
-    size_t cap = 0;
+    size_t cap = 64;
+    char *buf = arena_alloc(j->c->arena, cap); /* also for fields without bytes */
     for (;;) {
         CHECK_INTERRUPTS();
         in->rows_read++;

@@ -134,7 +134,8 @@ copy_reader_bytes(CopyReader *r, void *out, size_t n)
     while (r->end - r->start < n)
         if (!fill(r))
             return false;
-    memcpy(out, r->buf + r->start, n);
+    if (n) /* there may be no buffer yet */
+        memcpy(out, r->buf + r->start, n);
     r->start += n;
     return true;
 }

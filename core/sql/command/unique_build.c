@@ -33,11 +33,12 @@ unique_build_violation(BtreeIndex *ix, ItemPtr tid)
 
     if (!heap_fetch(&heap->heap, tid, snapshot_latest(), &buf, &t, &dead))
         return;
-    for (int i = 0; i < heap->natts; i++)
-        if (heap->cols[i].dropped)
-            nulls[i] = true;
-        else
-            row[i] = datum_copy(a, tuple_get(heap->heap.layout, t.bytes, t.size, i + 1, &nulls[i]), heap->cols[i].byval || nulls[i], heap->cols[i].len);
+    for (int i = 0; i < heap->natts; i++) {
+        nulls[i] = heap->cols[i].dropped;
+        Datum d = nulls[i] ? 0 : tuple_get(heap->heap.layout, t.bytes, t.size, i + 1, &nulls[i]);
+        if (!nulls[i])
+            row[i] = datum_copy(a, d, heap->cols[i].byval, heap->cols[i].len);
+    }
     rbuf_unpin(buf);
     for (int i = 0; i < heap->natts; i++)
         if (!nulls[i] && !heap->cols[i].byval && heap->cols[i].len < 0 && (var_is_external(datum_ptr(row[i])) || (!var_is_short(datum_ptr(row[i])) && var_is_compressed(datum_ptr(row[i])))))

@@ -320,6 +320,7 @@ struct ExecNode {
     Batch out;                    /* of projections */
     uint16_t *sel;
     Arena *arena;                 /* of the current output batch */
+    bool complete;                /* its creation came to its end: else there is nothing to close */
     bool opened;
     int want;                     /* > 0: the parent will take no more rows than this: project no more at once */
     const uint16_t *rest; int nrest, rest_total; /* rows filtered but not yet projected */

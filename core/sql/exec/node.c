@@ -47,7 +47,9 @@ node_create(Exec *x, const Plan *p)
 
     if (i >= COUNT_OF(creators) || creators[i] == NULL)
         UNSUPPORTED("plan node of kind %d is not implemented", (int)p->tag);
-    return creators[i](x, p);
+    ExecNode *n = creators[i](x, p);
+    n->complete = true;
+    return n;
 }
 
 void *
@@ -235,7 +237,7 @@ void
 node_close(ExecNode *n)
 {
     n->nrest = 0;
-    if (n->close)
+    if (n->close && n->complete)
         n->close(n);
     n->opened = false;
 }
