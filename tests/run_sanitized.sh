@@ -24,5 +24,10 @@ UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1:log_path=$reports/ubsan
 export SANITIZER_REPORTS ASAN_OPTIONS UBSAN_OPTIONS
 status=0
 ctest --test-dir build-asan --output-on-failure "$@" || status=$?
-rmdir "$reports" 2>/dev/null || [ $status != 0 ] || status=1 # the summary says what, unless sanitizer_reports was left out
+# The summary says what, unless sanitizer_reports was left out by the arguments.
+if grep -Erq 'ERROR: |runtime error:' "$reports"; then
+    [ $status != 0 ] || status=1
+else
+    rm -rf "$reports"
+fi
 exit $status
