@@ -18,6 +18,11 @@ install_packages() {
     echo "installing:$missing"
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
+    # Debian's package would start a server of its own on port 5432, where quickstart.sh wants ours.
+    if [ ! -e /etc/postgresql-common/createcluster.conf ] && ! command -v pg_createcluster >/dev/null; then
+        mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
     apt-get update -qq || true
     # One by one on failure: an optional package that is not to be had must not stop the rest.
     apt-get install -y -qq --no-install-recommends $missing ||

@@ -12,8 +12,11 @@ if [ "$(id -u)" = 0 ]; then
     "$bin/postgres" -D /tmp/never 2>&1 | grep -q '"root" execution of the PostgreSQL server is not permitted' || { echo "FAIL: postgres as root"; exit 1; }
     work=$(mktemp -d /tmp/procs_test.XXXXXX)
     cp "$0" "$work/test.sh"
+    mkdir "$work/bin" # a copy: the tree may lie where nobody cannot go, as in /root
+    cp -L "$bin/posthaste" "$work/bin/posthaste" || exit 2
+    for name in postgres initdb pg_ctl pg_controldata; do ln -s posthaste "$work/bin/$name"; done
     chown -R nobody "$work"
-    WORK=$work runuser -u nobody -- sh "$work/test.sh" "$bin"
+    WORK=$work runuser -u nobody -- sh "$work/test.sh" "$work/bin"
     code=$?
     rm -rf "$work"
     exit $code
