@@ -18,6 +18,9 @@ fail() {
     for line in "$@"; do printf '            %s\n' "$line" >&2; done
     exit 1
 }
+case $port in
+'' | *[!0-9]*) fail "PGPORT is '$port', which is no port number" ;;
+esac
 is_root() { [ "$(id -u)" = 0 ]; }
 
 # ---- packages ------------------------------------------------------------------------------------
@@ -43,17 +46,6 @@ else
     [ -z "$missing" ] || fail "these commands are missing:$missing" "On Debian 12 the packages are:" $packages
 fi
 
-# ---- build ---------------------------------------------------------------------------------------
-say "building (Release) in build/"
-generator=
-command -v ninja >/dev/null && [ ! -f build/CMakeCache.txt ] && generator="-G Ninja"
-cmake -C procs/cmake/release.cmake $generator -S . -B build >build.log 2>&1 ||
-    { tail -20 build.log >&2; fail "cmake failed; the whole output is in build.log"; }
-cmake --build build --target posthaste --parallel "$(nproc)" >>build.log 2>&1 ||
-    { tail -30 build.log >&2; fail "the build failed; the whole output is in build.log"; }
-mv build.log build/quickstart.log
-"$bin/postgres" --version
-
 # ---- who runs it ---------------------------------------------------------------------------------
 # A server never runs as root: root drops to an ordinary user, made if need be.
 if is_root; then
@@ -68,12 +60,29 @@ if is_root; then
         usermod -aG postgres "$server_user" 2>/dev/null || true
     fi
     as_user() { runuser -u "$server_user" -- "$@"; }
-    as_user test -x "$bin/postgres" ||
-        fail "user $server_user cannot reach $bin" "Move the project to a directory that others can read, or run this as an ordinary user."
+    as_user test -x "$root" ||
+        fail "user $server_user, who is to run the server, cannot reach $root" \
+            "Move the project to a directory that others can enter (not /root), or run this as an ordinary user."
 else
     server_user=$(id -un)
     as_user() { "$@"; }
+    for d in "$root" "$root/build"; do
+        [ ! -e "$d" ] || [ -w "$d" ] || fail "user $server_user cannot write to $d (it belongs to $(stat -c %U "$d"))" \
+            "Run this as its owner, or on a copy of your own."
+    done
 fi
+
+# ---- build ---------------------------------------------------------------------------------------
+say "building (Release) in build/"
+generator=
+command -v ninja >/dev/null && [ ! -f build/CMakeCache.txt ] && generator="-G Ninja"
+cmake -C procs/cmake/release.cmake $generator -S . -B build >build.log 2>&1 ||
+    { tail -20 build.log >&2; fail "cmake failed; the whole output is in build.log"; }
+cmake --build build --target posthaste --parallel "$(nproc)" >>build.log 2>&1 ||
+    { tail -30 build.log >&2; fail "the build failed; the whole output is in build.log"; }
+mv build.log build/quickstart.log
+as_user test -x "$bin/postgres" || fail "user $server_user cannot run $bin/postgres" "Its directory, or a umask, keeps others out."
+"$bin/postgres" --version
 
 # ---- data directory ------------------------------------------------------------------------------
 if [ -e "$data" ]; then
