@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-int hang_s = 30;
+int hang_s = 60; /* statement_timeout is two: a loaded machine is not a hang */
 
 typedef struct Mode {
     const char *name;
@@ -59,12 +59,13 @@ static bool
 set_up(void)
 {
     static const char *const sql[] = {"DROP DATABASE IF EXISTS fuzz WITH (FORCE)", "CREATE DATABASE fuzz", "CREATE ROLE fuzz", "ALTER ROLE fuzz SUPERUSER LOGIN", "ALTER ROLE fuzz RESET ALL"};
-    for (int i = 0; i < COUNT_OF(sql); i++) {
-        watcher.sqlstate[0] = '\0';
-        if (client_query(&watcher, sql[i], NULL) != END_READY)
-            return false;
-    }
-    return true;
+    int usual = hang_s;
+    bool ok = true;
+    hang_s = 300; /* a database is a checkpoint and many files */
+    for (int i = 0; i < COUNT_OF(sql) && ok; i++)
+        ok = client_query(&watcher, sql[i], NULL) == END_READY;
+    hang_s = usual;
+    return ok;
 }
 
 static void
@@ -111,9 +112,12 @@ iterate(uint64_t seed, long number, const char *only)
         client_close(&watcher);
         return watch() && set_up();
     }
+    /* No session: a statement of its own took its role or its database. */
     if (wrong && (strcmp(wrong, "no session") == 0 || strcmp(wrong, "no connection") == 0)) {
-        if (set_up()) /* its role or database was taken by a statement of its own */
+        if (set_up())
             wrong = NULL;
+        else
+            return client_close(&watcher), watch() && set_up();
     }
     if (wrong)
         report(m, seed, number, wrong);
