@@ -398,6 +398,26 @@ notify_at_event(TxnEvent e, int nesting)
     }
 }
 
+static int
+list_channels(Arena *a, const char ***names)
+{
+    *names = ARENA_ARRAY(a, const char *, nchannels + 1);
+    for (int i = 0; i < nchannels; i++)
+        (*names)[i] = arena_strdup(a, channels[i]);
+    return nchannels;
+}
+
+static double
+queue_usage(void)
+{
+    lw_acquire(&shared->lock, LW_SHARED);
+    double part = (double)bytes_taken() / (double)RING_BYTES;
+    lw_release(&shared->lock);
+    return part;
+}
+
+const NotifyHooks notify_hooks = {.send = notify_send, .channels = list_channels, .usage = queue_usage};
+
 /* The session ends or is made anew: nothing more to listen to. */
 void
 notify_end(void)

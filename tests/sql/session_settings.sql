@@ -112,3 +112,15 @@ SELECT pg_sleep(5);
 RESET statement_timeout;
 DISCARD ALL;
 SHOW statement_timeout;
+-- NOTIFY by function
+LISTEN diff_channel;
+LISTEN "Diff other";
+SELECT pg_listening_channels();
+SELECT pg_notify('diff_channel', 'payload') IS NULL AS void, pg_notify(NULL, 'x');
+SELECT pg_notify('', NULL);
+SELECT pg_notify(repeat('x', 64), NULL);
+SELECT pg_notification_queue_usage() BETWEEN 0 AND 1 AS usage;
+UNLISTEN diff_channel;
+SELECT pg_listening_channels();
+UNLISTEN *;
+SELECT count(*) FROM pg_listening_channels();
