@@ -17,6 +17,7 @@ release_at_exit(void *arg)
 {
     if (local.owner && local.owner == proc_self)
         lock_release_all(true);
+    local.owner = NULL; /* the process may get this slot again: after another had it */
 }
 
 /* ---- taking and giving back the real lock ---- */

@@ -3,7 +3,9 @@
  *
  * A spare has everything of the process in place but a slot: so it counts against no limit and nobody
  * sees it in pg_stat_activity. It sleeps on its end of a socket pair until a client's socket comes
- * (SCM_RIGHTS), then takes a slot and serves. Its end of file means that it is no longer wanted.
+ * (SCM_RIGHTS), then takes a slot and serves. When the client has left and nothing of it stays in the
+ * process, it gives its slot back and says so on the channel: it is a spare again, with warm caches.
+ * The channel's end of file means that it is no longer wanted.
  *
  * A refused client gets its error from a child too, since reading its startup packet may take as long
  * as the client likes. That child touches nothing shared.
@@ -66,7 +68,8 @@ log_disconnection(void *arg)
 static void
 on_alarm(int sig)
 {
-    if (proc_self && catalog_database != 0)
+    /* relaxed: own */
+    if (proc_self && atomic_load_explicit(&proc_self->database, memory_order_relaxed) != 0)
         return; /* the session stands */
     interrupts_raise(INTERRUPT_TERMINATE);
     if (proc_self)
@@ -107,11 +110,25 @@ refuse(int fd, uint32_t sqlstate, const char *message)
     err_throw();
 }
 
-static NORETURN void
+static void
+identify_session(void)
+{
+    log_identity = (LogIdentity){
+        .backend_type = kind_row(PROC_BACKEND)->name,
+        .session_start_us = (uint64_t)(clock_now() + CLOCK_PG_EPOCH_UNIX_S * 1000000),
+        .is_session = true,
+        .virtual_xid = log_identity.virtual_xid,
+        .xid = log_identity.xid,
+    };
+}
+
+/* Serves one client. Returns when the process may serve another; else it ends here. */
+static void
 serve(int fd)
 {
     started_us = clock_monotonic_us();
-    log_identity.is_session = true;
+    identify_session();
+    settings_session_begin();
     proc_set_title("postgres: %s", "initializing");
     if (log_connections)
         log_received(fd);
@@ -121,8 +138,12 @@ serve(int fd)
     child_release_at_exit();
     modules_process_init();
     proc_on_exit(log_disconnection, NULL);
-    session_serve(fd);
-    proc_exit(0);
+    if (!session_serve(fd))
+        proc_exit(0);
+    proc_retire();
+    settings_session_end();
+    interrupts_process = child_process_interrupts;
+    log_identity.is_session = false;
 }
 
 void
@@ -130,6 +151,7 @@ backend_main_socket(int fd)
 {
     child_begin(kind_row(PROC_BACKEND), false);
     serve(fd);
+    proc_exit(0); /* no channel: the postmaster had no spare when this client came */
 }
 
 void
@@ -205,6 +227,16 @@ spare_interrupts(void)
         wire_load_hba(true);
 }
 
+/* The client has left and nothing of it is here: the postmaster may send the next. */
+static void
+offer_again(int channel)
+{
+    char byte = SPARE_AGAIN;
+    proc_set_title("postgres: %s", "spare backend");
+    if (send(channel, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+        proc_exit(0); /* it is no longer wanted */
+}
+
 void
 backend_main_spare(int channel)
 {
@@ -218,10 +250,11 @@ backend_main_spare(int channel)
             proc_exit(0);
         if (fd >= 0) {
             latch_forget_fd(channel);
-            close(channel);
             if (interrupts_pending)
                 spare_interrupts();
             serve(fd);
+            offer_again(channel);
+            continue;
         }
         /* A signal between the look at the flags and the sleep is noticed a second later at most. */
         latch_wait(WAIT_READABLE | WAIT_TIMEOUT, channel, 1000, WAIT_EVENT_SPARE_MAIN);

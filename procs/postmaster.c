@@ -30,6 +30,7 @@
 
 #define LOCK_CHECK_US 60000000 /* how often the pid file is looked after */
 #define ACCEPT_BURST 32
+#define CHANNEL_TAG (UINT64_C(1) << 32) /* an event of the channel of the child whose pid stands below */
 
 static int epoll_fd = -1, signal_fd = -1;
 static pid_t postmaster_pid;
@@ -305,6 +306,13 @@ watch(int fd, uint64_t tag)
         RAISE_FATAL(SQLSTATE_SYSTEM_ERROR, "epoll_ctl() failed: %m");
 }
 
+bool
+postmaster_watch_channel(int fd, pid_t pid)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = CHANNEL_TAG | (uint64_t)pid};
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
 static void
 reactor_init(void)
 {
@@ -415,8 +423,12 @@ react(void)
         for (int i = 0; i < n; i++)
             if (got[i].data.u64 == UINT64_MAX)
                 handle_signals();
+        /* Then who has become spare: the next connection is for him. */
         for (int i = 0; i < n; i++)
-            if (got[i].data.u64 != UINT64_MAX)
+            if (got[i].data.u64 != UINT64_MAX && (got[i].data.u64 & CHANNEL_TAG))
+                supervisor_channel_readable((pid_t)(got[i].data.u64 & 0xFFFFFFFFu));
+        for (int i = 0; i < n; i++)
+            if (got[i].data.u64 < CHANNEL_TAG)
                 accept_some(listen_fds[got[i].data.u64]);
     }
 }

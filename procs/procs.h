@@ -70,7 +70,7 @@ void modules_process_init(void);  /* per process, after proc_attach */
 void procs_settings_register(void);
 extern char *listen_addresses, *unix_socket_directories, *unix_socket_group, *external_pid_file;
 extern char *setting_data_directory, *setting_config_file, *setting_hba_file, *setting_ident_file;
-extern int server_port, unix_socket_permissions, spare_backends, autovacuum_naptime_s, listen_backlog;
+extern int server_port, unix_socket_permissions, spare_backends, kept_backends, autovacuum_naptime_s, listen_backlog;
 extern bool restart_after_crash, log_connections, log_disconnections, autovacuum_enabled;
 /* Gives a setting its path made absolute; for data_directory, config_file, hba_file, ident_file. */
 void settings_set_path(const char *name, const char *value);
@@ -127,6 +127,7 @@ typedef enum Refusal { REFUSE_NOT, REFUSE_STARTUP, REFUSE_SHUTDOWN, REFUSE_RECOV
 NORETURN void backend_main_socket(int fd);    /* forked for this client */
 NORETURN void backend_main_spare(int channel);/* waits for a socket to come over the channel */
 NORETURN void backend_main_refuse(int fd, Refusal why);
+#define SPARE_AGAIN 'R'                       /* what a backend writes on its channel when its client has left */
 bool spare_hand_over(int channel, int fd);    /* postmaster's side; false: the spare is gone */
 
 /* ---- auxiliary processes (auxiliary.c, autovacuum.c, archiver.c) ---- */
@@ -156,6 +157,9 @@ long supervisor_tick(void);
 /* In a child: closes what belongs to the postmaster only. */
 void supervisor_forget_in_child(void);
 void postmaster_forget_in_child(void);
+/* Asks the reactor to call supervisor_channel_readable(pid) when fd can be read; close() ends it. */
+bool postmaster_watch_channel(int fd, pid_t pid);
+void supervisor_channel_readable(pid_t pid);
 NORETURN void postmaster_exit(int code);
 
 /* ---- initdb's parts ---- */

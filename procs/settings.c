@@ -16,7 +16,7 @@
 
 char *listen_addresses, *unix_socket_directories, *unix_socket_group, *external_pid_file;
 char *setting_data_directory, *setting_config_file, *setting_hba_file, *setting_ident_file;
-int server_port = 5432, unix_socket_permissions = 0777, spare_backends = 3, listen_backlog;
+int server_port = 5432, unix_socket_permissions = 0777, spare_backends = 3, kept_backends = 16, listen_backlog;
 int autovacuum_naptime_s = 60;
 bool restart_after_crash = true, log_connections, log_disconnections, autovacuum_enabled = true;
 
@@ -84,6 +84,7 @@ static const SettingDef defs[] = {
      .boot = "0777", .min = 0, .max = 0777, .show = show_socket_permissions},
     BOOL("bonjour", CONTEXT_POSTMASTER, CONNECTIONS, "Advertises the server with Bonjour (not supported).", &bonjour, "off"),
     STR("bonjour_name", CONTEXT_POSTMASTER, CONNECTIONS, "The Bonjour service name.", &bonjour_name, ""),
+    INT("posthaste.kept_backends", CONTEXT_SIGHUP, UNIT_NONE, CONNECTIONS, "How many backends, beyond the spare ones, may wait for another client after theirs has left.", &kept_backends, "16", 0, 1000),
     INT("posthaste.spare_backends", CONTEXT_SIGHUP, UNIT_NONE, CONNECTIONS, "How many backends wait for connections ahead of need.", &spare_backends, "3", 0, 64),
     {.name = "data_directory", .type = SETTING_STRING, .context = CONTEXT_POSTMASTER, .group = FILES,
      .flags = SETTING_HIDDEN_VALUE, .description = "The data directory.", .variable = &setting_data_directory, .boot = NULL},

@@ -24,13 +24,15 @@
 #define KILL_AFTER_US 5000000    /* patience with children after SIGQUIT */
 #define FORK_RETRY_US 1000000
 #define CHILDREN_SPARE_ROOM 64
+#define CHANNELS_MAX 256         /* of sessions that may come back: each is a descriptor of the postmaster */
 
 typedef enum Role { ROLE_HELPER, ROLE_SPARE, ROLE_SESSION, ROLE_REFUSER } Role;
 typedef struct Child {
     pid_t pid;
     const KindRow *row;
     Role role;
-    int channel; /* of a spare; -1 */
+    int channel;       /* of a spare, and of a session that began as one; -1 */
+    uint64_t returned; /* when its last client left, counted; 0: it has had none */
 } Child;
 
 static SupervisorState state;
@@ -56,7 +58,7 @@ add_child(pid_t pid, const KindRow *row, Role role)
             RAISE_FATAL(SQLSTATE_OUT_OF_MEMORY, "out of memory");
     }
     Child *c = &children[child_count++];
-    *c = (Child){pid, row, role, -1};
+    *c = (Child){.pid = pid, .row = row, .role = role, .channel = -1};
     return c;
 }
 
@@ -160,19 +162,65 @@ start_spare(void)
         return;
     }
     add_child(pid, row, ROLE_SPARE)->channel = pair[0];
+    if (!postmaster_watch_channel(pair[0], pid))
+        LOG("epoll_ctl() failed: %m"); /* it serves one client, and nobody hears that it is ready for more */
+}
+
+static void
+close_channel(Child *c)
+{
+    close(c->channel);
+    c->channel = -1;
 }
 
 /* Closing its channel ends a spare. */
 static void
 dismiss_spares(int keep)
 {
-    for (int i = 0; i < child_count; i++) {
-        Child *c = &children[i];
-        if (c->role != ROLE_SPARE || c->channel < 0 || keep-- > 0)
-            continue;
-        close(c->channel);
-        c->channel = -1;
-    }
+    for (int i = 0; i < child_count; i++)
+        if (children[i].role == ROLE_SPARE && children[i].channel >= 0 && keep-- <= 0)
+            close_channel(&children[i]);
+}
+
+static int
+count_spares(void)
+{
+    int n = 0;
+    for (int i = 0; i < child_count; i++)
+        n += children[i].role == ROLE_SPARE && children[i].channel >= 0;
+    return n;
+}
+
+static int
+count_channels(void)
+{
+    int n = 0;
+    for (int i = 0; i < child_count; i++)
+        n += children[i].channel >= 0;
+    return n;
+}
+
+/* A session's client has left, and the backend is as good as new. Or it says so: nothing else is believed of it. */
+void
+supervisor_channel_readable(pid_t pid)
+{
+    static uint64_t returns;
+    Child *c = NULL;
+    char byte = 0;
+    for (int i = 0; i < child_count && c == NULL; i++)
+        if (children[i].pid == pid && children[i].channel >= 0)
+            c = &children[i];
+    if (c == NULL)
+        return;
+    ssize_t n = recv(c->channel, &byte, 1, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n == 1 && byte == SPARE_AGAIN && c->role == ROLE_SESSION && state == SUP_RUN && stop_mode == STOP_NOT &&
+        count_spares() < spare_backends + kept_backends) {
+        c->role = ROLE_SPARE;
+        c->returned = ++returns;
+    } else
+        close_channel(c); /* it has ended, or will on reading this */
 }
 
 /* ---- connections ---- */
@@ -189,20 +237,29 @@ refusal_now(void)
     return REFUSE_NOT;
 }
 
+/* The one that served last has the warmest caches. */
+static Child *
+best_spare(void)
+{
+    Child *best = NULL;
+    for (int i = 0; i < child_count; i++)
+        if (children[i].role == ROLE_SPARE && children[i].channel >= 0 && (best == NULL || children[i].returned > best->returned))
+            best = &children[i];
+    return best;
+}
+
 static bool
 give_to_spare(int fd)
 {
-    for (int i = 0; i < child_count; i++) {
-        Child *c = &children[i];
-        if (c->role != ROLE_SPARE || c->channel < 0)
-            continue;
+    Child *c;
+    while ((c = best_spare()) != NULL) {
         bool given = spare_hand_over(c->channel, fd);
-        close(c->channel);
-        c->channel = -1;
-        if (given) {
+        if (given)
             c->role = ROLE_SESSION;
+        if (!given || count_channels() > CHANNELS_MAX)
+            close_channel(c);
+        if (given)
             return true;
-        }
     }
     return false;
 }
@@ -271,11 +328,9 @@ static void
 refill_spares(void)
 {
     int want = MIN(spare_backends, max_connections - count_children(ROLE_SESSION));
-    int have = 0;
-    for (int i = 0; i < child_count; i++)
-        have += children[i].role == ROLE_SPARE && children[i].channel >= 0;
-    if (have > spare_backends)
-        dismiss_spares(spare_backends);
+    int have = count_spares();
+    if (have > spare_backends + kept_backends)
+        dismiss_spares(spare_backends + kept_backends);
     for (; have < want && clock_monotonic_us() >= fork_again_us; have++)
         start_spare();
 }

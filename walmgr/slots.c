@@ -268,12 +268,9 @@ check_possible(void)
 void
 wal_slot_create(const char *name, bool temporary, bool reserve)
 {
-    static bool registered;
     check_possible();
     check_name(name);
-    if (!registered)
-        proc_on_exit(wal_slots_at_exit, NULL);
-    registered = true;
+    proc_on_exit(wal_slots_at_exit, NULL);
     lock();
     bool taken = find(name) >= 0;
     int at = 0;
@@ -313,11 +310,8 @@ wal_slot_create(const char *name, bool temporary, bool reserve)
 void
 wal_slot_acquire(const char *name)
 {
-    static bool registered;
     check_possible();
-    if (!registered)
-        proc_on_exit(wal_slots_at_exit, NULL);
-    registered = true;
+    proc_on_exit(wal_slots_at_exit, NULL);
     lock();
     int at = find(name);
     uint32_t user = at >= 0 ? shared->slots[at].active_pid : 0;

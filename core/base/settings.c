@@ -25,6 +25,8 @@ uint64_t settings_plan_generation;
 bool settings_under_postmaster;
 
 static int all_cap;
+static bool in_session;    /* between settings_session_begin and settings_session_end */
+static Setting *base_head; /* settings that the session has changed */
 static Setting *undo_head; /* settings with an undo list */
 static int current_level;  /* transaction nesting, 0 outside */
 static bool any_report;
@@ -139,6 +141,7 @@ add_placeholder(const char *name)
     def->boot = "";
     Setting *s = insert(def);
     s->placeholder = true;
+    s->made_in_session = in_session;
     s->boot = setting_strdup("");
     s->now.text = setting_strdup("");
     s->reset.text = setting_strdup("");
@@ -245,10 +248,24 @@ same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* Before the first change of a session. */
+static void
+keep_base(Setting *s)
+{
+    if (!in_session || s->based)
+        return;
+    s->base_now = (SettingValue){copy_text(s->now.text), s->now.source};
+    s->base_reset = (SettingValue){copy_text(s->reset.text), s->reset.source};
+    s->based = true;
+    s->base_next = base_head;
+    base_head = s;
+}
+
 /* The value becomes `text` (owned from here on). */
 static void
 make_current(Setting *s, char *text, SettingSource source)
 {
+    keep_base(s);
     char *old = s->now.text;
     bool changed = !same_text(old, text);
     setting_store(s->def, text);
@@ -359,6 +376,7 @@ check_context(const SettingDef *d, SettingContext context, SettingSource source,
 static void
 make_default(Setting *s, const char *text, SettingSource source)
 {
+    keep_base(s);
     if (s->reset.source <= source) {
         free(s->reset.text);
         s->reset = (SettingValue){copy_text(text), source};
@@ -479,6 +497,56 @@ settings_reset_all(void)
 }
 
 /* --- transaction levels -------------------------------------------------------------------------- */
+
+/* --- sessions one after another ------------------------------------------------------------------- */
+
+void
+settings_session_begin(void)
+{
+    ASSERT(base_head == NULL);
+    in_session = true;
+}
+
+static void
+back_to_base(Setting *s)
+{
+    make_current(s, s->base_now.text, s->base_now.source);
+    free(s->reset.text);
+    s->reset = s->base_reset;
+    s->based = false;
+}
+
+static void
+forget_made_in_session(void)
+{
+    int kept = 0;
+    for (int i = 0; i < settings_all_count; i++) {
+        Setting *s = settings_all[i];
+        if (s->placeholder && s->made_in_session) {
+            free(s->now.text);
+            free(s->reset.text);
+            free(s->boot);
+            free((char *)s->def->name);
+            free((SettingDef *)s->def);
+            free(s);
+        } else
+            settings_all[kept++] = s;
+    }
+    settings_all_count = kept;
+}
+
+void
+settings_session_end(void)
+{
+    ASSERT(current_level == 0 && undo_head == NULL);
+    for (Setting *s = base_head, *next; s; s = next) {
+        next = s->base_next;
+        back_to_base(s);
+    }
+    base_head = NULL;
+    in_session = false;
+    forget_made_in_session();
+}
 
 void
 settings_at_subxact_start(int level)

@@ -64,6 +64,11 @@ void settings_set(const char *name, const char *value /* NULL: reset */, Setting
 /* As settings_set, but only checks (ALTER ROLE/DATABASE/FUNCTION SET, ALTER SYSTEM). */
 void settings_check_value(const char *name, const char *value, SettingContext context, SettingSource source);
 void settings_reset_all(void);
+/* A process that serves one session after another: what changes between the two calls is taken back by the
+ * second, outside any transaction; names a client made up are forgotten. Values that files gave meanwhile are lost: the caller
+ * ends the process instead if the files were read again in between. */
+void settings_session_begin(void);
+void settings_session_end(void);
 const char *settings_get(Arena *a, const char *name, bool missing_ok); /* as SHOW prints it */
 const char *settings_get_reset(Arena *a, const char *name);
 

@@ -31,6 +31,10 @@ typedef struct Setting {
     int source_line;
     bool pending_restart, report_dirty, in_file;
     bool placeholder; /* a custom a.b name without a definition: its def is ours to free */
+    /* what it was before the session first changed it; valid while `based` */
+    bool based, made_in_session;
+    SettingValue base_now, base_reset;
+    struct Setting *base_next;
 } Setting;
 
 extern Setting **settings_all; /* sorted by name, ASCII case ignored */

@@ -13,7 +13,6 @@
 #define NSP_PG_CATALOG 11u
 #define NSP_PG_TOAST 99u
 #define NSP_PUBLIC 2200u
-#define ROLE_BOOTSTRAP 10u
 #define SPC_DEFAULT 1663u
 #define SPC_GLOBAL 1664u
 #define AM_HEAP 2u

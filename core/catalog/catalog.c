@@ -91,17 +91,17 @@ catalog_process_init(void)
 void
 catalog_open_database(Oid db)
 {
-    bool own_txn = !txn_in_progress();
+    bool own_txn = !txn_in_progress(), same;
     const CatRow *r;
     Arena *a;
 
     if (own_txn)
         txn_begin();
     catalog_accept_invalidations();
-    if (catalog_database != 0) { /* a process that served another session before */
+    names_reset(); /* a process that served another session before: also its temporary schema */
+    same = catalog_database == db;
+    if (catalog_database != 0 && !same)
         inval_reset_all();
-        names_reset();
-    }
     catalog_database = stats_database = db;
     r = cat_get_by_oid(CAT_PG_DATABASE, db);
     if (!r) {
@@ -109,13 +109,17 @@ catalog_open_database(Oid db)
         RAISE_FATAL(SQLSTATE_UNDEFINED_DATABASE, "database with OID %u does not exist", db);
     }
     a = txn_arena();
+    /* Caches of the same database are kept, by invalidation as good as new; but nobody told of a move to another tablespace,
+     * which waits for all sessions to leave and does not see this process. */
+    same = same && catalog_database_tablespace == cat_oid(r, PG_DATABASE_DATTABLESPACE);
     catalog_database_tablespace = cat_oid(r, PG_DATABASE_DATTABLESPACE);
     catalog_encoding = datum_int32(cat_val(r, PG_DATABASE_ENCODING));
     cat_tables_set_database(db, catalog_database_tablespace);
     collation_set_default(cat_name(a, r, PG_DATABASE_DATCOLLATE), cat_name(a, r, PG_DATABASE_DATCTYPE));
     if (cat_char(r, PG_DATABASE_DATLOCPROVIDER) == 'i' && !cat_null(r, PG_DATABASE_DATICULOCALE))
         collation_set_default_icu(cat_name(a, r, PG_DATABASE_DATICULOCALE));
-    inval_reset_all();
+    if (!same)
+        inval_reset_all();
     if (own_txn)
         txn_commit();
 }

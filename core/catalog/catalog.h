@@ -165,6 +165,7 @@ int builtin_op_count(void); const OpDef *builtin_op_at(int i);
 int builtin_cast_count(void); const CastDef *builtin_cast_at(int i);
 
 /* ---- roles and privileges ---- */
+#define ROLE_BOOTSTRAP 10u /* the superuser that initdb makes */
 extern Oid session_user_oid, current_user_oid; /* set by session; SET ROLE changes current */
 bool role_is_superuser(Oid role);
 Oid role_oid(const char *name, bool missing_ok); /* 42704 role "x" does not exist */

@@ -144,13 +144,10 @@ abort_backup(void *arg)
 Datum
 fnc_backup_start(FnCtx *c, const Datum *args, bool *isnull)
 {
-    static bool registered;
     require_superuser(c);
     if (session_backup.running)
         RAISE(SQLSTATE_OBJECT_NOT_IN_PREREQUISITE_STATE, "a backup is already in progress in this session");
-    if (!registered)
-        proc_on_exit(abort_backup, NULL);
-    registered = true;
+    proc_on_exit(abort_backup, NULL);
     wal_backup_start(&session_backup, text_arg(c, args[0]), datum_bool(args[1]));
     return (Datum)session_backup.start;
 }

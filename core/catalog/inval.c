@@ -12,6 +12,8 @@
  * The queue is a ring in shared memory. Readers keep their own position; a reader the writers have
  * lapped throws away all its caches, so no reader ever holds up a writer.
  */
+#include <unistd.h>
+
 #include "core/catalog/cat_internal.h"
 #include "core/shm/shm.h"
 
@@ -251,8 +253,9 @@ inval_send_all(void)
     send_messages(&all, 1);
 }
 
+/* What the bearer of this slot sent is in its own caches already; 0: nobody's is. */
 static void
-accept_slow(uint64_t head)
+accept_slow(uint64_t head, uint32_t own_sender)
 {
     version++;
     inval_epoch++;
@@ -277,7 +280,7 @@ accept_slow(uint64_t head)
         for (int i = 0; i < n; i++) {
             if (batch[i].table == ALL_TABLES)
                 inval_reset_all();
-            else if (!proc_self || batch[i].sender != proc_self->index + 1)
+            else if (own_sender == 0 || batch[i].sender != own_sender)
                 apply(&batch[i]);
         }
     }
@@ -293,7 +296,7 @@ catalog_accept_invalidations(void)
     /* acquire: pairs with the release in send_messages */
     head = atomic_load_explicit(&shared->head, memory_order_acquire);
     if (UNLIKELY(head != next_message))
-        accept_slow(head);
+        accept_slow(head, proc_self ? proc_self->index + 1 : 0);
 }
 
 /* ---- life of a transaction ---- */
@@ -373,12 +376,22 @@ void
 inval_init(void)
 {
     static bool done;
+    static pid_t reader; /* whose position next_message is */
 
     if (!done) {
         txn_on_event(at_txn_event);
         txn_register_record_part(record_fill, record_redo);
         done = true;
     }
-    if (shared) /* acquire: what was sent before is in the tables this process will read */
-        next_message = atomic_load_explicit(&shared->head, memory_order_acquire);
+    if (!shared)
+        return;
+    /* acquire: what was sent before is in the tables this process will read */
+    uint64_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
+    if (reader != getpid()) {
+        reader = getpid();
+        next_message = head;
+    } else if (next_message != head) {
+        /* Between two sessions: the new slot's number is on messages of those who had it before. */
+        accept_slow(head, 0);
+    }
 }

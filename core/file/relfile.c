@@ -56,6 +56,7 @@ typedef struct CachedFile {
 
 static struct {
     CachedFile *files;
+    pid_t owner; /* whose descriptors these are */
     int32_t *buckets;
     int cap, used;
     int32_t free_head, newest, oldest;
@@ -146,9 +147,12 @@ relfile_init(void)
         cap = (int)limit.rlim_cur - RESERVED_FDS;
     cap = MAX(16, MIN(cap, CACHE_FILES_LIMIT));
     if (cache.files) {
-        relfile_forget_all(); /* after fork: the inherited descriptors work, but start clean */
+        if (cache.owner != getpid())
+            relfile_forget_all(); /* after fork: the inherited descriptors work, but start clean */
+        cache.owner = getpid();
         return;
     }
+    cache.owner = getpid();
     cache.files = ARENA_ARRAY(arena_top(), CachedFile, cap);
     cache.buckets = ARENA_ARRAY(arena_top(), int32_t, CACHE_BUCKETS);
     cache.cap = cap;

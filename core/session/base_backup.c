@@ -357,12 +357,9 @@ abort_at_exit(void *arg)
 void
 base_backup(Words *w)
 {
-    static bool registered;
     Options o;
     read_options(w, &o);
-    if (!registered)
-        proc_on_exit(abort_at_exit, NULL);
-    registered = true;
+    proc_on_exit(abort_at_exit, NULL);
     wal_sender_set_state(WAL_SENDER_BACKUP);
     ERR_TRY {
         wal_backup_start(&backup, o.label, o.fast);

@@ -149,6 +149,7 @@ session_process_interrupts(void)
         check_client();
     if (pending & INTERRUPT_RELOAD) {
         interrupts_clear(INTERRUPT_RELOAD);
+        session_not_reusable(); /* settings_session_end would take back what the files say now */
         const char *path = settings_get(arena_top(), "config_file", true);
         if (path)
             settings_load_files(path, true);

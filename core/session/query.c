@@ -47,6 +47,7 @@ static void
 run_one_of(const char *text, RawStmt *raw, bool last)
 {
     CachedPlan *one = plan_for(text, raw);
+    session_timeouts_start(); /* an earlier one may have set the timeout */
     ERR_TRY
     {
         run_simple(one, NULL, true, last);

@@ -183,9 +183,9 @@ set_hooks(void)
     };
     session_list_prepared = prepared_list_views;
     session_list_cursors = portal_list_views;
+    session_notify_hooks = &notify_hooks;
     txn_on_event(at_txn_event);
     cached_plans_register();
-    interrupts_process = session_process_interrupts;
     types_xact_start_time = txn_start_time; /* now() stands still within a transaction */
     types_statement_start_time = statement_start;
     err_statement_hook = statement_for_log;
@@ -227,6 +227,7 @@ recover(void)
 {
     interrupts_held++;
     wire_idle = false;
+    session_note_error(err_current());
     session_timeouts_stop();
     err_emit(err_current());
     xact_abort_command();
@@ -355,19 +356,7 @@ session_end(void)
     xact_reset();
     portals_drop_all();
     notify_end();
-}
-
-/* What the session made for itself goes with it. */
-static void
-drop_temporary(void)
-{
-    if (nsp_temp_if_any() == 0)
-        return;
-    xact_start_command();
-    snapshot_push_active(snapshot_latest());
-    catalog_drop_temp();
-    snapshot_pop_active();
-    xact_finish_command();
+    session_drop_temporary();
 }
 
 static void
@@ -376,7 +365,6 @@ at_exit(void *arg)
     (void)arg;
     interrupts_held++;
     session_end();
-    drop_temporary();
     session_stats_at_exit();
     lock_release_all(true);
 }
@@ -414,8 +402,10 @@ begin_session(const WireStartup *w)
     wire_authenticate(w);
     session_user_oid = current_user_oid = role_oid(w->user, false);
     identify(w);
-    if (w->replication)
+    if (w->replication) {
         replication_begin(w);
+        session_not_reusable();
+    }
     if (session_replication != REPLICATION_PHYSICAL)
         open_database(w->database, true);
     Oid db = catalog_database;
@@ -432,11 +422,14 @@ begin_session(const WireStartup *w)
     wire_send_backend_key(atomic_load_explicit(&proc_self->pid, memory_order_relaxed) /* relaxed: own */, proc_self->cancel_key);
 }
 
-void
+bool
 session_serve(int fd)
 {
-    message_arena = arena_create(arena_top(), "message");
+    if (message_arena == NULL)
+        message_arena = arena_create(arena_top(), "message");
+    session_begin_reusable();
     set_hooks();
+    interrupts_process = session_process_interrupts;
     proc_on_exit(at_exit, NULL);
     wire_init(fd);
     err_client_hook = client_report;
@@ -445,7 +438,7 @@ session_serve(int fd)
     if (w.is_cancel)
         session_forward_cancel(w.cancel_pid, w.cancel_key);
     if (w.is_cancel || w.user == NULL)
-        return;
+        return false;
     ERR_TRY
     {
         begin_session(&w);
@@ -462,10 +455,13 @@ session_serve(int fd)
     session_timers_reset();
     session_stats_begin();
     ready_needed = true;
+    session_skip_till_sync = false;
     loop();
     session_stats_end();
     session_end();
     wire_close();
+    err_client_hook = NULL;
+    return session_forget_client();
 }
 
 /* ---- without a client: initdb ---- */
@@ -475,7 +471,8 @@ session_attach_standalone(const char *database)
 {
     message_arena = arena_create(arena_top(), "message");
     set_hooks();
-    session_user_oid = current_user_oid = 10;
+    interrupts_process = session_process_interrupts;
+    session_user_oid = current_user_oid = ROLE_BOOTSTRAP;
     xact_start_command();
     snapshot_push_active(snapshot_latest());
     open_database(database, false);

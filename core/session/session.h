@@ -9,9 +9,10 @@
 #include "core/wire/wire.h"
 
 void session_settings_register(void);
-/* A backend's main: takes a connected socket, serves it to the end. Returns when the client has left
- * cleanly and the process may serve another (after session_reset); exits the process on FATAL. */
-void session_serve(int fd);
+/* A backend's main: takes a connected socket, serves it to the end. Returns when the client has left: true if it left
+ * nothing behind (reuse.c), so that after proc_retire and settings_session_end the process may serve another; exits the
+ * process on FATAL. */
+bool session_serve(int fd);
 /* `postgres --single`-like: statements from a string without a client; used by initdb. Raises. */
 void session_run_script(const char *script);
 void session_attach_standalone(const char *database);

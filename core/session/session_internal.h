@@ -141,6 +141,7 @@ void statement_cache_store(const char *text, CachedPlan *p);
 CachedPlan *parse_cache_find(const char *text, const Oid *types, int ntypes);
 void parse_cache_store(const char *text, const Oid *types, int ntypes, CachedPlan *p);
 void statement_cache_clear(void);
+void statement_cache_trim(uint64_t keep); /* the entries used last stay */
 
 /* A text with its literals lifted out as parameters (stmt_lift.c). */
 #define LIFT_MAX 16
@@ -156,6 +157,12 @@ extern int session_replication;
 extern int wal_sender_timeout_ms;
 void replication_begin(const WireStartup *w);     /* may this user? FATAL */
 bool replication_command(const char *text);       /* false: it is SQL, and this connection may run SQL */
+/* ---- what a client leaves in the process (reuse.c) ---- */
+void session_begin_reusable(void);      /* nothing speaks against it yet */
+void session_not_reusable(void);        /* something happened that another client should not inherit */
+void session_note_error(const ErrReport *r);
+void session_drop_temporary(void);      /* outside a transaction; errors are logged */
+bool session_forget_client(void);       /* true: the process is as after its fork */
 
 /* ---- session.c ---- */
 extern Arena *message_arena;          /* reset for each message */
@@ -179,6 +186,7 @@ void session_idle_end(void);
 void extended_function_call(void);
 extern CopyStream wire_copy_stream;
 void notify_listen(const char *channel, bool on);
+extern const NotifyHooks notify_hooks;
 void notify_send(const char *channel, const char *payload);
 void notify_deliver(void);
 void notify_at_event(TxnEvent e, int nesting);

@@ -142,6 +142,14 @@ statement_cache_store(const char *text, CachedPlan *p)
     p->in_use++;
 }
 
+void
+statement_cache_trim(uint64_t keep)
+{
+    for (int i = 0; i < CACHE_ENTRIES; i++)
+        if (entries[i].key && entries[i].stamp + keep <= stamp)
+            free_entry(&entries[i]);
+}
+
 /* ---- Parse ---- */
 
 static char *

@@ -308,26 +308,43 @@ static PROCESS_LOCAL int exit_callback_count;
 void
 proc_on_exit(void (*fn)(void *arg), void *arg)
 {
+    for (int i = 0; i < exit_callback_count; i++)
+        if (exit_callbacks[i].fn == fn && exit_callbacks[i].arg == arg)
+            return;
     CHECK(exit_callback_count < EXIT_CALLBACKS_MAX);
     exit_callbacks[exit_callback_count].fn = fn;
     exit_callbacks[exit_callback_count].arg = arg;
     exit_callback_count++;
 }
 
-NORETURN void
-proc_exit(int code)
+/* No cancel may interrupt the clean-up, and an error in it has nobody to go to: it is FATAL and comes to
+ * proc_exit, to go on with the callbacks that are left. */
+static void
+run_exit_callbacks(void)
 {
-    /* No cancel may interrupt the clean-up, and an error in it has nobody to go to: it is FATAL and
-     * comes back here, to go on with the callbacks that are left. */
-    interrupts_held++;
-    interrupts_clear(~0u);
     err_top = NULL;
     while (exit_callback_count > 0) {
         exit_callback_count--;
         exit_callbacks[exit_callback_count].fn(exit_callbacks[exit_callback_count].arg);
     }
     proc_detach();
+}
+
+NORETURN void
+proc_exit(int code)
+{
+    interrupts_held++;
+    interrupts_clear(~0u);
+    run_exit_callbacks();
     exit(code);
+}
+
+void
+proc_retire(void)
+{
+    int held = interrupts_held++; /* callbacks that expect an end leave it raised */
+    run_exit_callbacks();
+    interrupts_held = held;
 }
 
 void

@@ -167,9 +167,11 @@ bool proc_read_activity(const ProcSlot *slot, char out[PROC_ACTIVITY_BYTES]);
 const char *wait_event_name(uint32_t event);
 const char *wait_event_class_name(uint32_t event);
 
-/* At exit of a process, in reverse order of registration; also run after a FATAL. */
+/* At exit of a process, in reverse order of registration; also run after a FATAL. What is registered already is so once. */
 void proc_on_exit(void (*fn)(void *arg), void *arg);
 NORETURN void proc_exit(int code);
 void proc_exit_reset(void); /* a child after fork: forget the parent's callbacks */
+/* As proc_exit, but the process goes on without a slot and may attach again: the callbacks run, what waits of interrupts stays. */
+void proc_retire(void);
 
 #endif

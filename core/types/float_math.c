@@ -417,7 +417,7 @@ SCALAR(fn_float4_in_range)
 /* ---- random numbers ---- */
 
 static uint64_t random_state[2];
-static bool random_seeded; /* per process: nothing draws before the fork */
+static bool random_seeded; /* per session: nothing draws before the fork */
 
 static uint64_t
 split_mix(uint64_t *seed)
@@ -451,6 +451,12 @@ next_random(void)
     random_state[0] = rotl64(s0, 24) ^ s1 ^ s1 << 16;
     random_state[1] = rotl64(s1, 37);
     return r;
+}
+
+void
+random_forget_seed(void)
+{
+    random_seeded = false;
 }
 
 SCALAR(fn_random)

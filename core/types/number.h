@@ -11,6 +11,7 @@
 
 extern int extra_float_digits;
 void types_number_settings_register(void);
+void random_forget_seed(void); /* the next random() draws a seed of its own: another session has begun */
 void float_format_init(void); /* builds the table of powers of ten; before processes fork */
 
 /* Writes the decimal digits, returns their number; no terminating zero. buf: 20 bytes and more. */

@@ -11,5 +11,7 @@ extern char *(*password_encrypt_hook)(Arena *a, const char *user, const char *pa
 /* Redo of CREATE and DROP DATABASE; called with the other register_redo functions at process start. */
 void database_register_redo(void);
 extern bool allow_system_table_mods;
+/* The session is over, its transaction too: the process has the bootstrap user's identity again. */
+void command_session_end(void);
 
 #endif

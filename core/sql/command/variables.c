@@ -307,6 +307,13 @@ assign_session_authorization(const SettingDef *def)
     current_user_oid = session_user_oid;
 }
 
+void
+command_session_end(void)
+{
+    authenticated_role = 0;
+    session_user_oid = current_user_oid = ROLE_BOOTSTRAP; /* as after the fork; authentication sets them */
+}
+
 static const char *
 show_session_authorization(Arena *a)
 {
