@@ -48,7 +48,7 @@ use_pool(uint32_t frames)
     int i = 0;
 
     if (!pages) {
-        pages = mmap(NULL, (size_t)1 << 36, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        pages = mmap(NULL, (size_t)1 << 30, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (pages == MAP_FAILED)
             abort();
         memset(pages, 1, (size_t)PAGES_THERE * PAGE_BYTES);
