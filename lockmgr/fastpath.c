@@ -18,11 +18,11 @@
  *
  * Both are store-then-look against store-then-look, which needs a full fence on either side. The
  * visitor's fence is membarrier(2), which makes every running process of the server execute one; for
- * the owner a compiler barrier is then enough (asymmetric fences: Goldblatt, WG21 P1202). So in (1) the owner sees the counter or the visitor the entry; and in (2) the
- * owner sees the visitor (and waits for it at the spinlock) or the visitor sees the bit lowered. After
- * the fence in (2) the owner can complete the stores of one operation at most before it comes to
- * the spinlock, so an entry is never seen half old, half new. Where membarrier is missing both sides
- * execute a fence. A visitor costs two system calls with an interrupt to each processor: 2 us each
+ * the owner a compiler barrier is then enough (asymmetric fences: Goldblatt, WG21 P1202). So in (1)
+ * the owner sees the counter or the visitor the entry; and in (2) the owner sees the visitor (and waits
+ * for it at the spinlock) or the visitor sees the bit lowered. After the fence in (2) the owner can
+ * complete the stores of one operation at most before it comes to the spinlock, so an entry is never
+ * seen half old, half new. Where membarrier is missing both sides execute a fence. A visitor costs two system calls with an interrupt to each processor: 2 us each
  * on two processors, next to which nothing else of a strong lock counts.
  *
  * The own transaction's id is exclusively locked by its owner from beginning to end. It is an entry of
@@ -73,7 +73,8 @@ void
 fast_path_shared_init(void)
 {
     /* The environment variable is for tests of the other way. */
-    lock_shared->asymmetric = !getenv("POSTHASTE_NO_MEMBARRIER") && membarrier_do(BARRIER_REGISTER) && membarrier_do(BARRIER_FAST);
+    lock_shared->asymmetric = !getenv("POSTHASTE_NO_MEMBARRIER") && membarrier_do(BARRIER_REGISTER) &&
+                              membarrier_do(BARRIER_FAST);
 }
 
 static inline void

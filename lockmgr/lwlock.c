@@ -411,5 +411,6 @@ lw_dump(const LwLock *l, char *buf, size_t n)
 
     snprintf(buf, n, "%s: %s, %u shared%s%s%s%s, queue %u..%u", wait_event_name(WAIT_CLASS_LWLOCK | l->tranche),
              w & LW_EXCL ? "exclusive" : "not exclusive", (unsigned)(w & LW_COUNT), w & LW_WAITERS ? ", waiters" : "",
-             w & LW_QUEUE ? ", queue locked" : "", w & LW_HANDOFF ? ", handoff" : "", w & LW_WOKEN ? ", woken" : "", QUEUE_HEAD(l), QUEUE_TAIL(l));
+             w & LW_QUEUE ? ", queue locked" : "", w & LW_HANDOFF ? ", handoff" : "",
+             w & LW_WOKEN ? ", woken" : "", QUEUE_HEAD(l), QUEUE_TAIL(l));
 }
