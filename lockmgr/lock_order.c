@@ -30,6 +30,8 @@ static const LockRank ranks[LWT_COUNT] = {
     [LWT_CONTROL_FILE] = {60, true},
     [LWT_LOCK_MANAGER] = {70, true}, /* partitions, ascending: checked below */
     [LWT_FASTPATH] = {71, false},
+    [LWT_SERIALIZABLE] = {75, false},
+    [LWT_PREDICATE_LOCK] = {76, true}, /* partitions, ascending */
     [LWT_SINVAL] = {80, false},
     [LWT_FSYNC_QUEUE] = {80, false},
     [LWT_STATS] = {80, false},
@@ -56,8 +58,8 @@ lock_order_check(const LwLock *l)
         /* The one step upwards: who extends a relation locks the pages it adds, which nobody else has. */
         if (held->tranche == LWT_RELATION_EXTEND && l->tranche == LWT_BUFFER_CONTENT)
             continue;
-        bool fine = held->tranche == l->tranche && mine.several && held != l &&
-                    (l->tranche != LWT_LOCK_MANAGER || held < l);
+        bool ascending = l->tranche == LWT_LOCK_MANAGER || l->tranche == LWT_PREDICATE_LOCK;
+        bool fine = held->tranche == l->tranche && mine.several && held != l && (!ascending || held < l);
         if (!fine)
             PANIC("lock order: %s is taken while %s is held", wait_event_name(WAIT_CLASS_LWLOCK | l->tranche),
                   wait_event_name(WAIT_CLASS_LWLOCK | held->tranche));
