@@ -40,11 +40,7 @@ control_read(ControlFile *out)
         return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
     }
     memset(bytes, 0, sizeof(bytes));
-    ssize_t got = 0, part;
-    do { /* a short read is continued to the end of the file */
-        part = io_pread(fd, bytes + got, sizeof(bytes) - (size_t)got, got);
-        got = part < 0 ? part : got + part;
-    } while (part > 0 && (size_t)got < sizeof(bytes));
+    ssize_t got = io_pread_all(fd, bytes, sizeof(bytes), 0);
     int saved = errno;
     io_close(fd);
     if (got < 0) {
@@ -82,17 +78,8 @@ control_write(void)
         PANIC("could not open file \"%s\": %m", CONTROL_PATH);
     off_t at = (c->generation & 1) ? CONTROL_COPY_BYTES : 0;
     FAULT_POINT("control_before_write");
-    for (size_t done = 0; done < sizeof(bytes);) { /* a short write is continued; the other copy stands meanwhile */
-        ssize_t put = io_pwrite(fd, bytes + done, sizeof(bytes) - done, at + (off_t)done);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0) {
-            if (put == 0)
-                errno = ENOSPC;
-            PANIC("could not write to file \"%s\": %m", CONTROL_PATH);
-        }
-        done += (size_t)put;
-    }
+    if (!io_pwrite_all(fd, bytes, sizeof(bytes), at))
+        PANIC("could not write to file \"%s\": %m", CONTROL_PATH);
     FAULT_POINT("control_before_sync");
     if (enable_fsync && io_fsync(fd) != 0)
         PANIC("could not fsync file \"%s\": %m", CONTROL_PATH);

@@ -64,25 +64,6 @@ sync_fd(int fd)
 }
 
 static bool
-write_fully(int fd, const char *p, size_t n, off_t at)
-{
-    while (n > 0) {
-        ssize_t k = io_pwrite(fd, p, n, at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0) {
-            if (k == 0)
-                errno = ENOSPC;
-            return false;
-        }
-        p += k;
-        at += k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
-static bool
 fill_segment(int fd)
 {
     if (!wal_init_zero) {
@@ -91,7 +72,7 @@ fill_segment(int fd)
         return sync_fd(fd);
     }
     for (off_t at = 0; at < (off_t)WAL_SEGMENT_BYTES; at += (off_t)sizeof(zeros))
-        if (!write_fully(fd, zeros, sizeof(zeros), at))
+        if (!io_pwrite_all(fd, zeros, sizeof(zeros), at))
             return false;
     return sync_fd(fd);
 }
@@ -197,7 +178,7 @@ wal_segment_write(Lsn at, const char *bytes, size_t n)
     ASSERT(n > 0 && wal_segment_of(at + n - 1) == segment);
     int fd = wal_segment_fd(segment);
     proc_wait_begin(WAL_WAIT_WRITE);
-    if (!write_fully(fd, bytes, n, (off_t)(at % WAL_SEGMENT_BYTES))) {
+    if (!io_pwrite_all(fd, bytes, n, (off_t)(at % WAL_SEGMENT_BYTES))) {
         int saved = errno;
         char name[40];
         wal_segment_name(segment, wal_timeline(), name, sizeof(name));
@@ -234,8 +215,8 @@ wal_segment_load_block(Lsn at)
     wal_segment_path(wal_segment_of(at), wal_timeline(), path, sizeof(path));
     int fd = io_open(path, O_RDONLY | O_CLOEXEC);
     ssize_t want = (ssize_t)(at - first);
-    if (fd < 0 || io_pread(fd, wal_ring + (first & wal_ring_mask), (size_t)want,
-                        (off_t)(first % WAL_SEGMENT_BYTES)) != want)
+    if (fd < 0 || io_pread_all(fd, wal_ring + (first & wal_ring_mask), (size_t)want,
+                               (off_t)(first % WAL_SEGMENT_BYTES)) != want)
         PANIC("could not read file \"%s\": %m", path);
     io_close(fd);
 }
@@ -343,7 +324,7 @@ static bool
 is_zero(int fd, size_t n, off_t at)
 {
     static char bytes[sizeof(zeros)];
-    return io_pread(fd, bytes, n, at) == (ssize_t)n && memcmp(bytes, zeros, n) == 0;
+    return io_pread_all(fd, bytes, n, at) == (ssize_t)n && memcmp(bytes, zeros, n) == 0;
 }
 
 static void
@@ -360,7 +341,7 @@ zero_tail(Lsn end, uint32_t timeline)
     for (off_t at = (off_t)(end % WAL_SEGMENT_BYTES); at < (off_t)WAL_SEGMENT_BYTES;) {
         size_t n = MIN(sizeof(zeros), (size_t)(WAL_SEGMENT_BYTES - at));
         if (!is_zero(fd, n, at)) { /* a fresh segment mostly is */
-            if (!write_fully(fd, zeros, n, at))
+            if (!io_pwrite_all(fd, zeros, n, at))
                 PANIC("could not write to file \"%s\": %m", path);
             changed = true;
         }

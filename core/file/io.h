@@ -15,6 +15,7 @@
 #define CORE_FILE_IO_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -73,4 +74,10 @@ int io_mkdir(const char *path, mode_t mode);
 int io_rmdir(const char *path);
 
 #endif
+
+/* Goes on after a part. Reading: bytes, fewer than n only at the end of the file; -1 with errno. Writing: false with
+ * errno. */
+ssize_t io_pread_all(int fd, void *to, size_t n, off_t at);
+bool io_pwrite_all(int fd, const void *from, size_t n, off_t at);
+
 #endif

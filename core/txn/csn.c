@@ -82,7 +82,7 @@ spill_write(Xid xid, uint64_t word)
 {
     int fd = spill_open(xid, true);
 
-    if (fd < 0 || io_pwrite(fd, &word, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8) != 8)
+    if (fd < 0 || !io_pwrite_all(fd, &word, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8))
         PANIC("could not write to \"" SPILL_DIR "\": %m");
     if (xid >= atomic_load_explicit(&txn_shared->spill_high, memory_order_relaxed))
         /* release: pairs with the acquire in csn_old_word; the word is in the file before */
@@ -96,11 +96,13 @@ spill_read(Xid xid)
     int fd = spill_open(xid, false);
     uint64_t w = 0;
 
-    if (fd < 0)
+    if (fd < 0 && errno == ENOENT)
         return 0;
-    if (io_pread(fd, &w, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8) != 8)
-        return 0;
-    return w;
+    /* "Not spilled" would send the reader to the commit log, which need not know yet: no guess here. */
+    ssize_t got = fd < 0 ? -1 : io_pread_all(fd, &w, 8, (off_t)(xid % SPILL_SEGMENT_WORDS) * 8);
+    if (got < 0)
+        RAISE(err_sqlstate_of_errno(errno), "could not read from \"" SPILL_DIR "\": %m");
+    return got == 8 ? w : 0;
 }
 
 /* Removes spill files; below = UINT64_MAX: all. */

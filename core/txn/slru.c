@@ -122,7 +122,7 @@ page_load(Slru *s, uint64_t no, char *p)
         return true;
     }
     s->counts[SLRU_READ]++;
-    got = io_pread(fd, p, PAGE_BYTES, (off_t)(no % SLRU_SEGMENT_PAGES) * PAGE_BYTES);
+    got = io_pread_all(fd, p, PAGE_BYTES, (off_t)(no % SLRU_SEGMENT_PAGES) * PAGE_BYTES);
     if (got < 0) {
         err_sys_set(errno, "could not read file \"%s\"", path);
         io_close(fd);
@@ -262,22 +262,10 @@ slru_close(SlruHandle *h)
 MUST_USE static bool
 write_all(int fd, const void *p, size_t n, off_t at, const char *path)
 {
-    const char *c = p;
-
-    while (n > 0) {
-        ssize_t w = io_pwrite(fd, c, n, at);
-
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0) {
-            err_sys_set(w == 0 ? ENOSPC : errno, "Could not write to file \"%s\" at offset %lld", path, (long long)at);
-            return false;
-        }
-        c += w;
-        at += w;
-        n -= (size_t)w;
-    }
-    return true;
+    if (io_pwrite_all(fd, p, n, at))
+        return true;
+    err_sys_set(errno, "Could not write to file \"%s\" at offset %lld", path, (long long)at);
+    return false;
 }
 
 static void

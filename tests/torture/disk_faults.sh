@@ -114,7 +114,7 @@ SQL
     expect "checkpoint_write $1" 'HINT:  Consult recent messages in the server log for details' <"$work/out"
     expect "checkpoint_write $1" '^rows 5000$' <"$work/out"
     expect "checkpoint_write $1" '^second checkpoint done$' <"$work/out"
-    log_since | expect "checkpoint_write $1" 'checkpoint complete: wrote [1-9][0-9]* buffers'
+    expect "checkpoint_write $1" 'checkpoint complete: wrote [1-9][0-9]* buffers' < <(log_since)
 }
 
 # What cannot be given up is a PANIC: the server restarts by itself and has everything.
@@ -127,7 +127,7 @@ panics() {
     psql -XAtqc CHECKPOINT >/dev/null 2>&1
     "$PG_BIN/faultctl" clear "$state"
     check "$1" comes_back
-    log_since | expect "$1" "$3"
+    expect "$1" "$3" < <(log_since)
     judge "$1"
 }
 
@@ -175,7 +175,7 @@ case_wal_disk() { # pg_wal on a small file system that fills up
         psql -XAtqc "CREATE TABLE IF NOT EXISTS fill_t (v text); INSERT INTO fill_t SELECT repeat(md5(g::text), 60) FROM generate_series(1, 8000) g" >/dev/null 2>&1
         load 0.1 -k
     done
-    log_since | expect wal_disk 'PANIC:.*(could not (create|write)).*No space left on device'
+    expect wal_disk 'PANIC:.*(could not (create|write)).*No space left on device' < <(log_since)
     rm -f "$data/pg_wal/ballast"
     check wal_disk comes_back
     judge wal_disk
@@ -223,7 +223,7 @@ for c in $cases; do
         done
         "$PG_BIN/faultctl" clear "$state"
         check wal_create comes_back
-        log_since | expect wal_create 'PANIC:.*could not create file.*No space left on device'
+        expect wal_create 'PANIC:.*could not create file.*No space left on device' < <(log_since)
         psql -XAtqc "DROP TABLE IF EXISTS push_t; CHECKPOINT" >/dev/null 2>&1
         judge wal_create
         ;;
