@@ -15,6 +15,8 @@
 #include "core/base/probe.h"
 #include "lockmgr/lw_embed.h"
 
+extern bool buf_ignore_checksum_failure, buf_zero_damaged_pages; /* settings */
+
 /*
  * Frame state, one 64-bit word
  *   bits 0..15, 60..63  the content lock's (lockmgr/lw_embed.h)

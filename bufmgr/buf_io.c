@@ -96,8 +96,15 @@ check_page(Buf b, BufMode mode)
 
     if (LIKELY(page_check(buf_page(b), t->block, true)))
         return ERR_OK;
+    if (page_check(buf_page(b), t->block, false)) { /* a sound header: it is the checksum */
+        REPORT(LEVEL_WARNING, SQLSTATE_DATA_CORRUPTED,
+               err_message("page verification failed, calculated checksum %u but expected %u", page_checksum(buf_page(b), t->block),
+                           page_header(buf_page(b))->checksum));
+        if (buf_ignore_checksum_failure)
+            return ERR_OK;
+    }
     relfile_path(t->rel, (ForkNo)t->fork, 0, path, sizeof(path));
-    if (mode == BUF_ZERO_ON_ERROR) {
+    if (mode == BUF_ZERO_ON_ERROR || buf_zero_damaged_pages) {
         REPORT(LEVEL_WARNING, SQLSTATE_DATA_CORRUPTED, err_message("invalid page in block %u of relation %s; zeroing out page", t->block, path));
         memset(buf_page(b), 0, PAGE_BYTES);
         return ERR_OK;

@@ -9,6 +9,7 @@
 #include "core/shm/shm.h"
 #include "walmgr/walmgr.h"
 
+bool buf_ignore_checksum_failure, buf_zero_damaged_pages;
 int buf_shared_buffers = 16384;
 int bgwriter_delay_ms = 200, bgwriter_lru_maxpages = 100, bgwriter_flush_after = 64, backend_flush_after;
 int checkpoint_flush_after = 32, effective_io_concurrency = 1;
@@ -29,6 +30,10 @@ void buf_redo_images(const WalRecord *r);
 /* 0: never force; the unit is a page. */
 #define FLUSH_AFTER_MAX 256
 static const SettingDef buf_settings[] = {
+    {.name = "ignore_checksum_failure", .type = SETTING_BOOL, .context = CONTEXT_SUPERUSER, .group = "Developer Options",
+     .description = "Continues processing after a checksum failure.", .variable = &buf_ignore_checksum_failure, .boot = "off"},
+    {.name = "zero_damaged_pages", .type = SETTING_BOOL, .context = CONTEXT_SUPERUSER, .group = "Developer Options",
+     .description = "Continues processing past damaged page headers.", .variable = &buf_zero_damaged_pages, .boot = "off"},
     {.name = "shared_buffers", .type = SETTING_INT, .context = CONTEXT_POSTMASTER, .unit = UNIT_BLOCKS,
      .group = "Resource Usage / Memory", .description = "Sets the number of shared memory buffers used by the server.",
      .variable = &buf_shared_buffers, .boot = "128MB", .min = 16, .max = 1073741823},

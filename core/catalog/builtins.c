@@ -408,6 +408,9 @@ write_default(StrBuf *s, const char *d, size_t n)
     case 'b':
         str_printf(s, "{Const %u -1 0 -1 0 1 1 v%c } ", BOOL_OID, d[1]);
         return;
+    case 'n': /* a null int8 */
+        str_printf(s, "{Const %u -1 0 -1 1 8 1 - } ", INT8_OID);
+        return;
     default: /* text: a short value's header, then the bytes */
         str_printf(s, "{Const %u -1 %u -1 0 -1 0 h%02x", TEXT_OID, COLLATION_DEFAULT, (unsigned)(n << 1 | 1));
         for (size_t i = 1; i < n; i++)

@@ -80,6 +80,8 @@ void btree_tree_height(BtreeIndex *ix, int *levels);
 /* Structural check of the whole tree (order, links, bounds); raises XX002 naming the fault. heap may be
  * NULL; otherwise every live heap row must be found. */
 void btree_check(BtreeIndex *ix, HeapRel *heap);
+/* The same beside writers: all but what must agree between levels. */
+void btree_check_online(BtreeIndex *ix, HeapRel *heap);
 void btree_register_redo(void);
 /* Set by the executor: raises 23505 with names and values. */
 extern void (*btree_unique_violation)(BtreeIndex *ix, const Datum *values, const bool *nulls) ;

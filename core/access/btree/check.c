@@ -3,7 +3,11 @@
  * order inside pages and between them, bounds by the high keys and by the parents' pivots, links both
  * ways, levels, and that every row a snapshot sees has an entry.
  *
- * The caller's lock keeps writers off; the pages are read under shared locks one at a time.
+ * btree_check: the caller's lock keeps writers off; the pages are read under shared locks one at a time.
+ * btree_check_online goes beside writers and therefore compares nothing between levels. What holds all the
+ * same: a page's high key, once read, is a lower bound of whatever its right link led to (a split only
+ * puts pages in between, an unlinked page's range goes to the right); an entry the snapshot's rows need is
+ * not removed, and moves only to the right, where the walk still comes.
  */
 #include "core/access/btree/btree_internal.h"
 
@@ -195,6 +199,52 @@ check_level(Check *c, uint32_t level, const LevelList *above, LevelList *below)
         bt_damaged(c->ix, left, "downlinks above lead elsewhere");
 }
 
+/* A copy of the page; false: it has been unlinked, only its right link counts. */
+static bool
+read_beside_writers(Check *c, BlockNo block, char *page)
+{
+    Buf b = rbuf_read(c->ix->locator, FORK_MAIN, block);
+
+    CHECK_INTERRUPTS();
+    buf_lock(b, LW_SHARED);
+    memcpy(page, buf_page(b), PAGE_BYTES);
+    rbuf_release(b);
+    if (page_is_new(page) || (bt_special(page)->flags & BT_META))
+        bt_damaged(c->ix, block, "a link leads to it, but it is not a page of the tree");
+    return (bt_special(page)->flags & BT_DELETED) == 0;
+}
+
+/* One level from its leftmost page on. The first page's first child, for the level below. */
+static BlockNo
+check_level_online(Check *c, uint32_t level, BlockNo block)
+{
+    static char page[PAGE_BYTES] __attribute__((aligned(8)));
+    char low[BT_ITEM_MAX];
+    uint32_t low_n = 0;
+    BlockNo child = BT_NONE, limit = rbuf_blocks(c->ix->locator, FORK_MAIN);
+
+    for (BlockNo steps = 0; block != BT_NONE; steps++) {
+        if (steps > limit && steps > (limit = rbuf_blocks(c->ix->locator, FORK_MAIN)))
+            bt_damaged(c->ix, block, "the right links of its level form a circle");
+        bool live = read_beside_writers(c, block, page);
+        const BtSpecial *s = bt_special(page);
+        if (live) {
+            if (s->level != level || ((s->flags & BT_LEAF) != 0) != (level == 0))
+                bt_damaged(c->ix, block, "it is not a page of the level that leads to it");
+            check_lines(c, block, page);
+            check_order(c, block, page, low, low_n);
+            if (level > 0 && child == BT_NONE)
+                child = bt_child(page_item(page, page_line(page, (OffsetNo)bt_first(page))));
+            if (s->right != BT_NONE) {
+                low_n = LINE_LENGTH(page_line(page, 1));
+                memcpy(low, page_item(page, page_line(page, 1)), low_n);
+            }
+        }
+        block = s->right;
+    }
+    return child;
+}
+
 /* ---- the heap ---- */
 
 static void
@@ -227,6 +277,33 @@ check_heap_page(Check *c, HeapRel *heap, BlockNo block, const Snapshot *s)
         rbuf_unpin(fetched);
 }
 
+static void
+check_heap(Check *c, HeapRel *heap, const Snapshot *s)
+{
+    for (BlockNo b = 0, n = heap_blocks(heap); b < n; b++) {
+        CHECK_INTERRUPTS();
+        check_heap_page(c, heap, b, s);
+    }
+}
+
+void
+btree_check_online(BtreeIndex *ix, HeapRel *heap)
+{
+    Check c = {.ix = ix, .arena = arena_create(txn_arena(), "index check")};
+    const Snapshot *s = snapshot_latest(); /* before the walk: what it sees is in the tree from now on */
+
+    bt_meta_load(ix);
+    BlockNo block = ix->root_block;
+    for (uint32_t level = ix->root_level;; level--) {
+        block = check_level_online(&c, level, block);
+        if (level == 0)
+            break;
+    }
+    if (heap)
+        check_heap(&c, heap, s);
+    arena_destroy(c.arena);
+}
+
 void
 btree_check(BtreeIndex *ix, HeapRel *heap)
 {
@@ -242,13 +319,7 @@ btree_check(BtreeIndex *ix, HeapRel *heap)
             break;
         above = below;
     }
-    if (heap) {
-        const Snapshot *s = snapshot_latest();
-
-        for (BlockNo b = 0, n = heap_blocks(heap); b < n; b++) {
-            CHECK_INTERRUPTS();
-            check_heap_page(&c, heap, b, s);
-        }
-    }
+    if (heap)
+        check_heap(&c, heap, snapshot_latest());
     arena_destroy(c.arena);
 }

@@ -197,6 +197,16 @@ void vm_release(Buf *vm_buf);
 /* A serializable index-only scan that the map spares the heap page: locks the page as if it had been read. False: it
  * is not all-visible any more. */
 bool heap_lock_unread_page(HeapRel *rel, BlockNo block, Buf *vm_buf);
+
+/* ---- verification ---- */
+#define HEAP_VERIFY_LINES_MAX 2040 /* a page full of line pointers */
+/* attnum: index of the column, -1: the tuple as a whole. */
+typedef void (*HeapVerifyReport)(void *arg, BlockNo block, OffsetNo off, int attnum, const char *text);
+/* Checks one page; check_toast: fetches the long values of visible tuples too. How many findings were
+ * reported. An unreadable page raises as any read of it does. */
+int heap_verify_block(HeapRel *rel, BlockNo block, bool check_toast, HeapVerifyReport report, void *arg);
+/* The visibility map says that the page is all-visible (all-frozen). */
+bool heap_verify_skips(HeapRel *rel, BlockNo block, bool only_frozen, Buf *vm);
 void heap_register_redo(void);
 
 /* Free space map: category per page. */

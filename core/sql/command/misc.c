@@ -95,6 +95,34 @@ cmd_set_constraints(CommandContext *c, const PgQuery__ConstraintsSetStmt *s)
 
 /* ---- CREATE EXTENSION ---- */
 
+/*
+ * amcheck's functions are built in, in pg_catalog: the extension is the row that tools (pg_amcheck) look
+ * for to learn where they are. Dropping it removes the row.
+ */
+static void
+create_amcheck(CommandContext *c, const PgQuery__CreateExtensionStmt *s)
+{
+    Datum values[CAT_MAX_COLUMNS] = {0};
+    bool nulls[CAT_MAX_COLUMNS];
+
+    if (!role_is_superuser(current_user_oid))
+        RAISE_ERR(SQLSTATE_INSUFFICIENT_PRIVILEGE, err_message("permission denied to create extension \"amcheck\""),
+                  err_hint("Must be superuser to create this extension."));
+    for (size_t i = 0; i < s->n_options; i++)
+        if (strcmp(s->options[i]->def_elem->defname, "cascade") != 0)
+            UNSUPPORTED("CREATE EXTENSION amcheck with option \"%s\"", s->options[i]->def_elem->defname);
+    memset(nulls, true, sizeof(nulls));
+#define SET(column, datum) (values[(column)-1] = (datum), nulls[(column)-1] = false)
+    SET(PG_EXTENSION_OID, oid_datum(cat_new_oid(CAT_PG_EXTENSION)));
+    SET(PG_EXTENSION_EXTNAME, cat_name_datum(c->arena, "amcheck"));
+    SET(PG_EXTENSION_EXTOWNER, oid_datum(current_user_oid));
+    SET(PG_EXTENSION_EXTNAMESPACE, oid_datum(NSP_CATALOG));
+    SET(PG_EXTENSION_EXTRELOCATABLE, bool_datum(false));
+    SET(PG_EXTENSION_EXTVERSION, var_from_cstring(c->arena, "1.3"));
+#undef SET
+    cat_insert(CAT_PG_EXTENSION, values, nulls);
+}
+
 void
 cmd_create_extension(CommandContext *c, const PgQuery__CreateExtensionStmt *s)
 {
@@ -105,6 +133,10 @@ cmd_create_extension(CommandContext *c, const PgQuery__CreateExtensionStmt *s)
     while ((r = cat_scan_next(scan)) != NULL)
         exists |= strcmp(cat_name(c->arena, r, PG_EXTENSION_EXTNAME), s->extname) == 0;
     cat_scan_end(scan);
+    if (!exists && strcmp(s->extname, "amcheck") == 0) {
+        create_amcheck(c, s);
+        return;
+    }
     if (!exists)
         UNSUPPORTED("extension \"%s\" is not available", s->extname);
     if (!s->if_not_exists)

@@ -5,7 +5,8 @@
  *      may be lost, but only from the end);
  *   3. the sums over accounts and history agree, documents have the length and the hash that their row
  *      says (long ones are out of line), the table ddl lists exactly the tables there are, with their rows;
- *   4. every index is sound, and every visible row is in it; every page of the tables can be read.
+ *   4. every index is sound, and every visible row is in it; every page of the tables can be read and holds what it
+ *      may, long values included.
  */
 #include "tests/exec_util.h"
 
@@ -131,6 +132,36 @@ check_indexes(int thorough)
     free(indexes);
 }
 
+static void
+heap_finding(void *arg, BlockNo block, OffsetNo off, int attnum, const char *text)
+{
+    wrong("table %u, block %u, line %u, column %d: %s", *(Oid *)arg, block, off, attnum, text);
+}
+
+static void
+check_heaps(void)
+{
+    char *tables = strdup(query("SELECT oid FROM pg_class WHERE relkind IN ('r', 't') AND oid >= 16384"));
+    volatile Oid oid = 0;
+    txn_begin();
+    snapshot_push_active(snapshot_latest());
+    ERR_TRY {
+        for (char *p = tables; *p;) {
+            Oid rel = (Oid)strtoul(p, &p, 10);
+            HeapRel *heap = &rel_open(rel, LOCK_ACCESS_SHARE)->heap;
+            oid = rel;
+            for (BlockNo b = 0, n = heap_blocks(heap); b < n; b++)
+                (void)heap_verify_block(heap, b, true, heap_finding, &rel);
+            p += strspn(p, "\n");
+        }
+    } ERR_CATCH {
+        wrong("table %u: %s", oid, err_current()->message);
+    } ERR_END;
+    snapshot_pop_active();
+    txn_commit();
+    free(tables);
+}
+
 void
 check_image(const char *dir, const uint64_t *acked, int thorough)
 {
@@ -151,5 +182,6 @@ check_image(const char *dir, const uint64_t *acked, int thorough)
     check_acknowledged(acked);
     check_contents();
     check_indexes(thorough);
+    check_heaps();
     _exit(0);
 }
