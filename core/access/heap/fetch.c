@@ -136,3 +136,50 @@ heap_fetch_version(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple
         rbuf_unpin(b);
     return found;
 }
+
+/* One step of the way: is the version at tid that of the chain, is it seen, and where is the next? */
+static bool
+version_step(HeapRel *rel, ItemPtr tid, Xid made_by, const Snapshot *s, bool *seen, ItemPtr *next, Xid *next_by)
+{
+    Buf b;
+    char *page;
+    bool found = false;
+
+    if (tid.block >= heap_blocks(rel))
+        return false;
+    b = rbuf_read(rel->locator, FORK_MAIN, tid.block);
+    page = buf_page(b);
+    buf_lock(b, LW_SHARED);
+    if (tid.off >= OFFSET_FIRST && tid.off <= page_line_count(page) &&
+        LINE_STATE(page_line(page, tid.off)) == LINE_NORMAL) {
+        char *t = page_item(page, page_line(page, tid.off));
+
+        if (made_by == XID_INVALID || tuple_xmin(t) == made_by) {
+            found = true;
+            *seen = tuple_visible(t, s, b);
+            *next = tuple_ctid(t);
+            *next_by = tuple_flags(t) & (HEAP_XMAX_INVALID | HEAP_XMAX_LOCK_ONLY) ? XID_INVALID : tuple_update_xid(t);
+        }
+    }
+    buf_unlock(b);
+    rbuf_unpin(b);
+    return found;
+}
+
+ItemPtr
+heap_latest_visible(HeapRel *rel, ItemPtr tid, const Snapshot *s)
+{
+    ItemPtr latest = tid, at = tid, next;
+    Xid by = XID_INVALID, next_by;
+    bool seen;
+
+    while (version_step(rel, at, by, s, &seen, &next, &next_by)) {
+        if (seen)
+            latest = at;
+        if (next_by == XID_INVALID || (next.block == at.block && next.off == at.off))
+            break;
+        at = next;
+        by = next_by;
+    }
+    return latest;
+}

@@ -133,6 +133,8 @@ void tuple_gather(HeapRel *rel, const TupleBatch *b, int n, const uint16_t *sel,
 bool heap_fetch(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead);
 /* As heap_fetch with a page the caller already holds pinned in *buf from a previous fetch (BUF_INVALID: none). */
 bool heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead);
+/* The address of the newest version of tid's row that s sees; tid itself if it sees none. */
+ItemPtr heap_latest_visible(HeapRel *rel, ItemPtr tid, const Snapshot *s);
 bool heap_fetch_version(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out); /* exactly this line */
 
 /* ---- changes ---- */

@@ -62,8 +62,11 @@ evaluate(TidNode *s)
             if (session_hooks.cursor_position == NULL)
                 UNSUPPORTED("WHERE CURRENT OF is not supported here");
             if (session_hooks.cursor_position(((const CurrentOf *)e)->cursor,
-                                              exec_rel(s->s.n.x, s->s.rel)->oid, &tid))
+                                              exec_rel(s->s.n.x, s->s.rel)->oid, &tid)) {
+                /* The row may have been updated since the cursor read it, through this cursor too. */
+                tid = heap_latest_visible(s->s.cols.heap, tid, exec_snapshot(s->s.n.x));
                 add_tid(s, tid_datum(tid.block, tid.off));
+            }
             continue;
         }
         Datum d = prim_value(s->conds[i], &isnull);
