@@ -271,125 +271,151 @@ fold_call(Fold *f, Expr *e, Oid fn, List *args, bool returns_set)
     return evaluate(f, e);
 }
 
-static void *
-fold(void *n, void *arg)
+static bool
+is_null_const(const void *e)
 {
-    Fold *f = arg;
-    CHECK_STACK();
-    if (IS(n, Param)) {
-        Param *p = n;
-        if (p->kind != PARAM_EXTERN || f->params == NULL || p->id > f->params->count)
-            return n;
-        return const_like(f, &p->expr, f->params->values[p->id - 1], f->params->nulls[p->id - 1]);
+    return IS(e, Const) && ((const Const *)e)->isnull;
+}
+
+/* Dead branches must not be evaluated: conditions are folded first. */
+static void *
+fold_case_parts(Fold *f, const CaseExpr *c)
+{
+    CaseExpr *out = arena_memdup(f->a, c, sizeof *c);
+    bool dead = false;
+
+    out->whens = list_new(f->a);
+    if (c->arg)
+        out->arg = fold(c->arg, f);
+    for (int i = 0; i < c->whens->count && !dead; i++) {
+        CaseWhen *w = arena_memdup(f->a, c->whens->items[i], sizeof(CaseWhen));
+        w->condition = fold(w->condition, f);
+        bool known = IS(w->condition, Const) && !c->arg;
+        if (known && (((Const *)w->condition)->isnull || !((Const *)w->condition)->value))
+            continue;
+        w->result = fold(w->result, f);
+        list_push(out->whens, w);
+        dead = known;
     }
-    if (IS(n, CaseExpr)) { /* dead branches must not be evaluated: fold conditions first */
-        CaseExpr *c = n;
-        CaseExpr *out = arena_memdup(f->a, c, sizeof *c);
-        out->whens = list_new(f->a);
-        if (c->arg)
-            out->arg = fold(c->arg, arg);
-        bool dead = false;
-        for (int i = 0; i < c->whens->count && !dead; i++) {
-            CaseWhen *w = arena_memdup(f->a, c->whens->items[i], sizeof(CaseWhen));
-            w->condition = fold(w->condition, arg);
-            bool never = IS(w->condition, Const) && !c->arg && (((Const *)w->condition)->isnull || !((Const *)w->condition)->value);
-            if (never)
-                continue;
-            bool always = IS(w->condition, Const) && !c->arg;
-            w->result = fold(w->result, arg);
-            list_push(out->whens, w);
-            dead = always;
-        }
-        if (!dead && c->otherwise)
-            out->otherwise = fold(c->otherwise, arg);
-        return fold_case(f, out);
+    if (!dead && c->otherwise)
+        out->otherwise = fold(c->otherwise, f);
+    return fold_case(f, out);
+}
+
+static void *
+fold_coalesce(Fold *f, const CoalesceExpr *c)
+{
+    List *kept = list_new(f->a);
+
+    for (int i = 0; i < c->args->count; i++) {
+        Expr *x = fold(c->args->items[i], f);
+        if (is_null_const(x))
+            continue;
+        if (IS(x, Const) && kept->count == 0)
+            return x;
+        list_push(kept, x);
+        if (IS(x, Const))
+            break;
     }
-    if (IS(n, CoalesceExpr)) {
-        CoalesceExpr *c = n;
-        List *kept = list_new(f->a);
-        for (int i = 0; i < c->args->count; i++) {
-            Expr *x = fold(c->args->items[i], arg);
-            if (IS(x, Const) && ((Const *)x)->isnull)
-                continue;
-            if (IS(x, Const) && kept->count == 0)
-                return x;
-            list_push(kept, x);
-            if (IS(x, Const))
-                break;
-        }
-        if (kept->count == 0)
-            return const_like(f, &c->expr, 0, true);
-        if (kept->count == 1)
-            return kept->items[0];
-        CoalesceExpr *out = arena_memdup(f->a, c, sizeof *c);
-        out->args = kept;
-        return out;
+    if (kept->count == 0)
+        return const_like(f, &c->expr, 0, true);
+    if (kept->count == 1)
+        return kept->items[0];
+    CoalesceExpr *out = arena_memdup(f->a, c, sizeof *c);
+    out->args = kept;
+    return out;
+}
+
+/* Evaluation order: a false AND item hides errors of the later ones. */
+static void *
+fold_bool_parts(Fold *f, const BoolExpr *old)
+{
+    BoolExpr *b = arena_memdup(f->a, old, sizeof *old);
+    List *args = list_new(f->a);
+
+    for (int i = 0; i < b->args->count; i++) {
+        Expr *x = fold(b->args->items[i], f);
+        list_push(args, x);
+        if (IS(x, Const) && !((Const *)x)->isnull && b->kind != BOOL_NOT && ((Const *)x)->value == (Datum)(b->kind == BOOL_OR))
+            break;
     }
-    if (IS(n, BoolExpr)) { /* evaluation order: a false AND item hides errors of the later ones */
-        BoolExpr *b = arena_memdup(f->a, n, sizeof(BoolExpr));
-        List *args = list_new(f->a);
-        for (int i = 0; i < b->args->count; i++) {
-            Expr *x = fold(b->args->items[i], arg);
-            list_push(args, x);
-            if (IS(x, Const) && !((Const *)x)->isnull && b->kind != BOOL_NOT && ((Const *)x)->value == (Datum)(b->kind == BOOL_OR))
-                break;
-        }
-        b->args = args;
-        return fold_bool(f, b);
-    }
-    if (IS(n, FuncCall))
-        n = call_complete(f->a, n);
-    void *c = node_mutate_children(f->a, n, fold, arg, false);
+    b->args = args;
+    return fold_bool(f, b);
+}
+
+/* A constant under a type or collation that only its reader sees. */
+static void *
+relabelled(Fold *f, const Expr *arg, const Expr *as)
+{
+    Const *k = arena_memdup(f->a, arg, sizeof(Const));
+
+    k->expr.type = as->type;
+    k->expr.typmod = as->typmod;
+    k->expr.collation = as->collation;
+    return k;
+}
+
+/* Evaluates an operator-like node over constants when its function cannot change. */
+static void *
+fold_over(Fold *f, void *n, const List *args, Oid fn)
+{
+    return all_const(args) && (fn == 0 || fn_info(fn)->volatility == 'i') ? evaluate(f, n) : n;
+}
+
+/* A node whose children are folded. */
+static void *
+fold_node(Fold *f, void *c)
+{
     switch ((int)node_tag(c)) {
     case TAG_FuncCall: return fold_call(f, c, ((FuncCall *)c)->fn, ((FuncCall *)c)->args, ((FuncCall *)c)->returns_set);
     case TAG_OpCall: return fold_call(f, c, ((OpCall *)c)->fn, ((OpCall *)c)->args, ((OpCall *)c)->returns_set);
-    case TAG_ScalarArrayOp:
-        return all_const(((ScalarArrayOp *)c)->args) && fn_info(((ScalarArrayOp *)c)->fn)->volatility == 'i' ? evaluate(f, c) : c;
-    case TAG_DistinctExpr:
-        return all_const(((DistinctExpr *)c)->args) && fn_info(((DistinctExpr *)c)->fn)->volatility == 'i' ? evaluate(f, c) : c;
-    case TAG_NullIfExpr:
-        return all_const(((NullIfExpr *)c)->args) && fn_info(((NullIfExpr *)c)->fn)->volatility == 'i' ? evaluate(f, c) : c;
-    case TAG_ArrayExpr: return all_const(((ArrayExpr *)c)->elements) ? evaluate(f, c) : c;
-    case TAG_MinMaxExpr: return all_const(((MinMaxExpr *)c)->args) ? evaluate(f, c) : c;
+    case TAG_ScalarArrayOp: return fold_over(f, c, ((ScalarArrayOp *)c)->args, ((ScalarArrayOp *)c)->fn);
+    case TAG_DistinctExpr: return fold_over(f, c, ((DistinctExpr *)c)->args, ((DistinctExpr *)c)->fn);
+    case TAG_NullIfExpr: return fold_over(f, c, ((NullIfExpr *)c)->args, ((NullIfExpr *)c)->fn);
+    case TAG_ArrayExpr: return fold_over(f, c, ((ArrayExpr *)c)->elements, 0);
+    case TAG_MinMaxExpr: return fold_over(f, c, ((MinMaxExpr *)c)->args, 0);
     case TAG_NullTest: {
         NullTest *t = c;
-        if (!t->of_row && IS(t->arg, Const))
-            return bool_const(f, ((Const *)t->arg)->isnull == t->is_null);
-        return c;
+        return !t->of_row && IS(t->arg, Const) ? (void *)bool_const(f, ((Const *)t->arg)->isnull == t->is_null) : c;
     }
     case TAG_BooleanTest: return IS(((BooleanTest *)c)->arg, Const) ? (void *)evaluate(f, c) : c;
-    case TAG_Relabel: {
-        Relabel *r = c;
-        if (IS(r->arg, Const)) {
-            Const *k = arena_memdup(f->a, r->arg, sizeof(Const));
-            k->expr.type = r->expr.type;
-            k->expr.typmod = r->expr.typmod;
-            k->expr.collation = r->expr.collation;
-            return k;
-        }
-        return c;
+    case TAG_Relabel: return IS(((Relabel *)c)->arg, Const) ? relabelled(f, ((Relabel *)c)->arg, c) : c;
+    case TAG_CollateExpr: { /* the collation was given to whoever needs it */
+        CollateExpr *x = c;
+        Expr as = *x->arg;
+        as.collation = x->expr.collation;
+        return IS(x->arg, Const) ? relabelled(f, x->arg, &as) : c;
     }
-    case TAG_CollateExpr: /* the collation was given to whoever needs it */
-        if (IS(((CollateExpr *)c)->arg, Const)) {
-            Const *k = arena_memdup(f->a, ((CollateExpr *)c)->arg, sizeof(Const));
-            k->expr.collation = ((CollateExpr *)c)->expr.collation;
-            return k;
-        }
-        return c;
-    case TAG_CoerceViaIO: { /* text forms may depend on settings: only from unknown literals and strings */
-        CoerceViaIO *io = c;
-        if (!IS(io->arg, Const))
-            return c;
-        if (((Const *)io->arg)->isnull)
-            return const_like(f, &io->expr, 0, true);
-        return c;
-    }
+    case TAG_CoerceViaIO: /* text forms may depend on settings: only null is known */
+        return is_null_const(((CoerceViaIO *)c)->arg) ? (void *)const_like(f, c, 0, true) : c;
     case TAG_SubscriptRef: {
         SubscriptRef *s = c;
         return s->assign == NULL && IS(s->container, Const) && all_const(s->upper) && all_const(s->lower) ? evaluate(f, c) : c;
     }
     default: return c;
     }
+}
+
+static void *
+fold(void *n, void *arg)
+{
+    Fold *f = arg;
+
+    CHECK_STACK();
+    switch ((int)node_tag(n)) {
+    case TAG_Param: {
+        Param *p = n;
+        if (p->kind != PARAM_EXTERN || f->params == NULL || p->id > f->params->count)
+            return n;
+        return const_like(f, &p->expr, f->params->values[p->id - 1], f->params->nulls[p->id - 1]);
+    }
+    case TAG_CaseExpr: return fold_case_parts(f, n);
+    case TAG_CoalesceExpr: return fold_coalesce(f, n);
+    case TAG_BoolExpr: return fold_bool_parts(f, n);
+    case TAG_FuncCall: n = call_complete(f->a, n); break;
+    default: break;
+    }
+    return fold_node(f, node_mutate_children(f->a, n, fold, arg, false));
 }
 
 Expr *
