@@ -8,6 +8,13 @@
 
 #include <stdlib.h>
 
+/* Of the next column only one such condition can be used; ranges and IS NOT NULL combine. */
+static bool
+is_exact(int strategy)
+{
+    return strategy == 3 || strategy == 6 || strategy == 7;
+}
+
 void
 ranges_init(IndexRanges *r, ExecNode *n, const IndexScanPlan *p)
 {
@@ -28,11 +35,9 @@ ranges_init(IndexRanges *r, ExecNode *n, const IndexScanPlan *p)
             if (c->strategy == 6)
                 rc->type = type_element_of(type_base(c->value->type, NULL));
         }
-        r->need_recheck |= c->strategy == 8;
         for (int j = 0; j < i; j++)
             if (r->conds[j].column == c->column &&
-                (r->conds[j].strategy == 3 || r->conds[j].strategy >= 6 || c->strategy == 3 ||
-                 c->strategy >= 6))
+                (is_exact(r->conds[j].strategy) || is_exact(c->strategy)))
                 r->need_recheck = true;
     }
     r->recheck = expr_compile_quals(&n->env, p->orig_conds);
@@ -207,6 +212,8 @@ set_range(IndexRanges *r)
     for (int i = 0; i < r->nconds; i++) {
         const RangeCond *c = &r->conds[i];
         bool isnull;
+        if (c->column == r->neq && c->strategy == 8)
+            any = true; /* the bounds below leave nulls out */
         if (c->column != r->neq || c->strategy == 3 || c->strategy > 5)
             continue;
         Datum d = prim_value(c->value, &isnull);

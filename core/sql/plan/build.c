@@ -94,8 +94,12 @@ build_result(Root *root, Path *path)
 {
     ResultPlan *r = PLAN_NEW(root, PLAN_RESULT, ResultPlan);
     r->one_time_quals = path->filter;
+    r->no_rows = path->no_rows;
     if (path->base)
         scan_targets(root, &r->p, path->base->rel);
+    for (int rel = 1; path->no_rows && rel <= root->q->range_table->count; rel++)
+        if (path->rels & REL_BIT(rel))
+            scan_targets(root, &r->p, rel);
     finish(&r->p, path);
     return &r->p;
 }

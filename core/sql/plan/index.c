@@ -150,7 +150,7 @@ match_clause(Root *root, const IndexDesc *ix, BaseRel *r, Clause *c, const List 
             return false;
         m->column = col;
         m->strategy = ((NullTest *)e)->is_null ? 7 : 8;
-        return m->strategy == 7;
+        return true;
     }
     if (IS(e, Var) && e->type == BOOL_OID) { /* WHERE flag */
         int col = index_column(ix, r, e, exprs);
@@ -343,7 +343,7 @@ make_index_path(Root *root, BaseRel *r, IndexDesc *ix, Oid oid, const Match *use
     list_push(r->paths, p);
 }
 
-/* The usable prefix of matches: equalities (and =ANY, IS NULL) on columns 0..k-1, then ranges on column k. */
+/* The usable prefix of matches: equalities (and =ANY, IS NULL) on columns 0..k-1, then ranges (and IS NOT NULL) on column k. */
 static int
 choose_prefix(const Match *all, int n, Match *use)
 {
@@ -366,11 +366,14 @@ choose_prefix(const Match *all, int n, Match *use)
             use[nuse++] = all[eq];
             continue;
         }
-        bool lo = false, hi = false;
+        bool lo = false, hi = false, not_null = false;
         for (int i = 0; i < n; i++) {
             if (all[i].column != col)
                 continue;
-            if (!lo && (all[i].strategy == 4 || all[i].strategy == 5)) {
+            if (!not_null && all[i].strategy == 8) {
+                use[nuse++] = all[i];
+                not_null = true;
+            } else if (!lo && (all[i].strategy == 4 || all[i].strategy == 5)) {
                 use[nuse++] = all[i];
                 lo = true;
             } else if (!hi && (all[i].strategy == 1 || all[i].strategy == 2)) {
@@ -396,17 +399,17 @@ one_index(Root *root, BaseRel *r, Oid oid, List *join_clauses)
             exprs->items[i] = fold_expr(root->arena, move_rel(exprs->items[i], &mv), NULL);
     }
     int max = r->clauses->count + list_count(join_clauses) + 1;
-    Match *all = ARENA_ARRAY(root->arena, Match, max), *use = ARENA_ARRAY(root->arena, Match, max + 2);
+    Match *all = ARENA_ARRAY(root->arena, Match, max), *use = ARENA_ARRAY(root->arena, Match, max + 3);
     int n = 0;
     for (int i = 0; i < r->clauses->count; i++)
         n += match_clause(root, ix, r, r->clauses->items[i], exprs, &all[n]);
     int nuse = choose_prefix(all, n, use);
-    bool has_array = false;
+    int equal = 0;
     for (int i = 0; i < nuse; i++)
-        has_array |= use[i].strategy == 6;
+        equal += use[i].strategy == 3;
     if (nuse > 0) {
         make_index_path(root, r, ix, oid, use, nuse, false, false);
-        bool point = ix->unique && nuse == ix->nkeys && !has_array;
+        bool point = ix->unique && equal == ix->nkeys; /* at most one row: no order, no bitmap */
         if (!point) {
             make_index_path(root, r, ix, oid, use, nuse, true, false);
             make_index_path(root, r, ix, oid, use, nuse, false, true);

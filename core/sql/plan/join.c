@@ -473,6 +473,38 @@ sort_cost(double rows, int width, double bound)
     return cost;
 }
 
+/* A condition known to be false or null; conditions are folded and flat. */
+static Expr *
+never_true(Expr *quals)
+{
+    if (quals == NULL)
+        return NULL;
+    if (IS(quals, Const))
+        return ((Const *)quals)->isnull || !((Const *)quals)->value ? quals : NULL;
+    if (!IS(quals, BoolExpr) || ((BoolExpr *)quals)->kind != BOOL_AND)
+        return NULL;
+    for (int i = 0; i < ((BoolExpr *)quals)->args->count; i++)
+        if (IS(((BoolExpr *)quals)->args->items[i], Const))
+            return never_true(((BoolExpr *)quals)->args->items[i]);
+    return NULL;
+}
+
+static Path *
+path_without_rows(Root *root, Expr *never, RelSet rels)
+{
+    Path *p = ARENA_NEW(root->arena, Path);
+    Const *no = arena_memdup(root->arena, never, sizeof(Const));
+
+    no->isnull = false; /* shown as false, whatever it was */
+    no->value = bool_datum(false);
+    p->kind = PATH_RESULT;
+    p->rels = rels;
+    p->no_rows = true;
+    p->filter = list_new(root->arena);
+    list_push(p->filter, no);
+    return p;
+}
+
 /* The chosen path for the query's whole FROM clause; order_hint: PathKeys wanted on top, or NULL. */
 Path *
 plan_join_tree(Root *root, List *order_hint)
@@ -486,6 +518,9 @@ plan_join_tree(Root *root, List *order_hint)
         p->filter = process_sublinks_list(root, flatten_and(root->arena, f->quals, NULL));
         return p;
     }
+    Expr *never = never_true(f->quals);
+    if (never != NULL)
+        return path_without_rows(root, never, tree_rel_set(f));
     Unit u = plan_from(root, f, list_new(root->arena), NULL);
     Path *best = NULL;
     double best_cost = 0;

@@ -29,7 +29,7 @@ typedef struct Plan {
     IntList *ext_params;  /* PARAM_EXEC ids this subtree reads from outside: a change means rescan */
 } Plan;
 
-typedef struct ResultPlan { Plan p; List *one_time_quals; } ResultPlan; /* no child: one row */
+typedef struct ResultPlan { Plan p; List *one_time_quals; bool no_rows; /* stands for relations that give none */ } ResultPlan; /* no child: one row */
 typedef struct ScanPlan { Plan p; int rel; /* range table index */ } ScanPlan; /* SEQ_SCAN and base of others */
 /* One column's condition of an index scan. */
 typedef struct IndexCond { int column; /* 0-based key column */ int strategy; /* 1..5; 6: = ANY(array); 7: IS NULL; 8: IS NOT NULL */ Expr *value; } IndexCond;

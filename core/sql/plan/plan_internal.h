@@ -44,6 +44,7 @@ typedef struct Root {
     List *base_needed;      /* per rel: List of Var the scan must deliver */
     IntList *update_columns;
     struct BaseRel **rels;  /* [rel] */
+    bool no_minmax;         /* planned on the side by minmax.c */
 } Root;
 
 /* A condition with the relations it needs. */
@@ -76,6 +77,7 @@ typedef struct Path {
     struct Path *outer, *inner;
     int join_kind; List *hash_clauses /* Clause */, *join_quals /* Expr: ON */, *other_quals /* Expr: after */;
     bool materialize_inner, inner_unique;
+    bool no_rows;           /* PATH_RESULT: for all relations of rels, of which a condition lets no row through */
 } Path;
 typedef struct PathKey { Expr *expr; Oid sort_op, eq_op; bool desc, nulls_first; } PathKey;
 
@@ -124,6 +126,8 @@ Plan *build_plan(Root *root, Path *p);
 /* select.c */
 Plan *plan_query_level(Root *root);
 Root *root_new(Global *g, Root *parent, Query *q);
+/* minmax.c */
+void plan_minmax(Root *root); /* may replace root->q */
 /* upper.c */
 Plan *plan_set_ops(Root *root);
 Plan *make_sort(Root *root, Plan *child, List *keys, double bound);

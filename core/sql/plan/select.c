@@ -609,7 +609,10 @@ plan_query_level(Root *root)
         add_relations(root);
         return plan_set_ops(root);
     }
+    plan_minmax(root);
+    q = root->q;
     prep_query(root);
+    q = root->q;
     add_relations(root);
     if (q->command == CMD_UPDATE || q->on_conflict)
         root->update_columns = prepare_update_targets(root);

@@ -10,6 +10,7 @@ typedef struct Fix {
     const Plan *outer, *inner; /* children to look in; NULL: none */
     int scan_rel;              /* level-0 Vars of this relation are VAR_SCAN */
     int inner_rel;             /* ON CONFLICT: the excluded row's relation */
+    bool no_rows;              /* nothing is ever computed here: columns are nulls of their type */
     bool keep_aggs;            /* Aggref stays (the Agg node itself); its arguments are fixed */
 } Fix;
 
@@ -59,6 +60,16 @@ fix(void *n, void *arg)
             return position(f, n, VAR_SCAN, v->attno);
         if (f->inner_rel && v->rel == f->inner_rel)
             return position(f, n, VAR_INNER, v->attno);
+        if (f->no_rows) {
+            const TypeInfo *t = type_info(v->expr.type);
+            Const *c = node_new(f->root->arena, Const);
+            c->expr = v->expr;
+            c->expr.tag = TAG_Const;
+            c->isnull = true;
+            c->byval = t->ops ? t->ops->byval : t->byval;
+            c->len = t->ops ? t->ops->len : t->typlen;
+            return c;
+        }
         INTERNAL_ERROR("variable %d.%d not found in subplan target list", v->rel, v->attno);
     }
     return node_mutate_children(f->root->arena, n, fix, arg, false);
@@ -149,7 +160,7 @@ set_references(Root *root, Plan *p)
         return;
     case PLAN_RESULT:
         if (p->left == NULL) {
-            Fix none = {.root = root, .scan_rel = 0};
+            Fix none = {.root = root, .scan_rel = 0, .no_rows = ((ResultPlan *)p)->no_rows};
             p->targets = fix_targets(&none, p->targets);
             ((ResultPlan *)p)->one_time_quals = fix_exprs(&none, ((ResultPlan *)p)->one_time_quals);
             return;

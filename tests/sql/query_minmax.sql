@@ -1,0 +1,26 @@
+-- min and max by an index, conditions that are never true, rows changed twice through a cursor.
+create table w (a int primary key, b int); insert into w select i, i from generate_series(1, 1000) i; create index on w (b); analyze w;
+explain (costs off) select * from w where false;
+explain (costs off) select * from w where null;
+explain (costs off) select count(*) from w where false;
+explain (costs off) select * from w where a = 1 and false;
+explain (costs off) select * from w x join w y on x.a = y.a where false;
+explain (costs off) update w set b = 1 where false;
+explain (costs off) delete from w where 1 > 2;
+select count(*), min(a), max(b) from w where false;
+select * from w where null order by a;
+update w set b = 1 where false returning *; delete from w where 1 > 2; insert into w select * from w where false;
+explain (costs off) select min(a) from w;
+explain (costs off) select max(a) from w;
+explain (costs off) select min(a), max(b) from w;
+explain (costs off) select max(a) from w where a < 100;
+explain (costs off) select min(b) from w where b > 10;
+explain (costs off) select min(a) from w having max(a) > 3;
+explain (costs off) select a from w where a < 100 order by a desc limit 1;
+select min(a), max(a), max(b), min(b), max(a) + min(b) from w; select max(a) from w where a < 0; select max(a) from w where a < 100; select min(a) from w having max(a) > 3; select min(a) from w having max(a) < 3;
+insert into w select i, null from generate_series(2000, 3000) i; select min(b), max(b) from w; select max(b) from w where b < 500; select count(*) from w where b is not null; select min(a) from w where b is null;
+create index on w (b desc nulls last); select min(b), max(b) from w; create table e (a int primary key); select min(a), max(a) from e; insert into e select 5; select min(a), max(a) from e;
+select (select max(x.a) from w x where x.a < w.a) from w where a < 4 order by a;
+begin; declare c cursor for select * from w where a < 3 order by a for update; fetch c; update w set b = 5 where current of c; update w set b = 6 where current of c; select * from w where a = 1; fetch c; delete from w where current of c; update w set b = 7 where current of c; rollback;
+begin; declare c cursor for select * from w where a < 3; fetch c; update w set b = 5 where current of c; update w set b = 6 where current of c; delete from w where current of c; update w set b = 6 where current of c; select * from w where a = 1; rollback;
+drop table w, e;
