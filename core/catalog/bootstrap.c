@@ -204,7 +204,9 @@ put_aggregates(void)
         for (int att = 1; att <= PG_AGGREGATE_AGGMTRANSSPACE; att++)
             SET(att, 0);
         SET(PG_AGGREGATE_AGGFNOID, oid_datum(d->oid));
-        SET(PG_AGGREGATE_AGGKIND, CH('n'));
+        int direct = builtin_agg_direct(d->oid);
+        SET(PG_AGGREGATE_AGGKIND, CH(direct < 0 ? 'n' : 'o'));
+        SET(PG_AGGREGATE_AGGNUMDIRECTARGS, int16_datum((int16_t)MAX(direct, 0)));
         SET(PG_AGGREGATE_AGGFINALMODIFY, CH('r'));
         SET(PG_AGGREGATE_AGGMFINALMODIFY, CH('r'));
         SET(PG_AGGREGATE_AGGTRANSTYPE, oid_datum(INTERNAL_OID));

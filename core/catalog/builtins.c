@@ -148,6 +148,12 @@ const int builtin_am_count = COUNT_OF(builtin_ams), builtin_opfamily_count = COU
 
 STATIC_ASSERT(COUNT_OF(fn_defs) < UINT16_MAX);
 
+int
+builtin_agg_direct(Oid fn)
+{
+    return fn < 3972 || fn > 3984 || (fn & 1) ? -1 : fn != 3984;
+}
+
 int builtin_fn_count(void) { return COUNT_OF(fn_defs); }
 const FnDef *builtin_fn_at(int i) { return &fn_defs[i]; }
 int builtin_op_count(void) { return COUNT_OF(op_defs); }

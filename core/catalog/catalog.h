@@ -160,6 +160,7 @@ Oid opclass_family(Oid opclass);
 bool opclass_is_pattern(Oid opclass);              /* text_pattern_ops ...: byte order */
 Oid opfamily_member(Oid family, Oid left, Oid right, int strategy);
 int opfamily_strategy(Oid family, Oid op);         /* 0: not a member */
+int builtin_agg_direct(Oid fn); /* direct arguments of an ordered-set aggregate; -1: an ordinary one */
 int builtin_fn_count(void); const FnDef *builtin_fn_at(int i);
 int builtin_op_count(void); const OpDef *builtin_op_at(int i);
 int builtin_cast_count(void); const CastDef *builtin_cast_at(int i);

@@ -102,6 +102,7 @@ TargetEntry *target_new(Arena *a, Expr *e, int resno, const char *name, bool jun
 void resolve_unknown_targets(Scope *s, List *targets);
 /* clauses.c */
 List *analyze_sort(Scope *s, PNode **items, size_t n, List *targets, ExprKind kind, bool sql99);
+void sort_by_target(Scope *s, List *sort, TargetEntry *te, List *targets, const PgQuery__SortBy *by);
 List *analyze_group(Scope *s, PNode **items, size_t n, List *targets, List *sort, List **grouping_sets);
 List *analyze_distinct(Scope *s, List *targets, List *sort, bool is_agg);
 List *analyze_distinct_on(Scope *s, PNode **items, size_t n, List *targets, List *sort);

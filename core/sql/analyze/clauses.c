@@ -110,8 +110,8 @@ ref_in(const List *l, int ref)
     return false;
 }
 
-static void
-add_sort(Scope *s, List *sort, TargetEntry *te, List *targets, const PgQuery__SortBy *by)
+void
+sort_by_target(Scope *s, List *sort, TargetEntry *te, List *targets, const PgQuery__SortBy *by)
 {
     resolve_unknown_key(s, te);
     int location = by->location >= 0 ? by->location : te->expr->location;
@@ -160,7 +160,7 @@ analyze_sort(Scope *s, PNode **items, size_t n, List *targets, ExprKind kind, bo
     for (size_t i = 0; i < n; i++) {
         const PgQuery__SortBy *by = items[i]->sort_by;
         TargetEntry *te = sql99 ? find_sql99(s, by->node, targets, kind) : find_sql92(s, by->node, targets, kind);
-        add_sort(s, sort, te, targets, by);
+        sort_by_target(s, sort, te, targets, by);
     }
     return sort->count ? sort : NULL;
 }

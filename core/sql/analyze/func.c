@@ -109,11 +109,18 @@ make_aggregate(Scope *s, const FnChoice *c, Oid ret, List *args, const PgQuery__
     a->kind = 'n';
     a->variadic = c->nvargs > 0;
     a->args = list_new(s->arena);
-    if (f && f->agg_within_group)
-        RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, location, "ordered-set aggregates are not supported");
     for (int i = 0; i < list_count(args); i++)
         list_push(a->args, target_new(s->arena, args->items[i], i + 1, NULL, false));
-    if (f && f->n_agg_order) {
+    int direct = builtin_agg_direct(c->fn->oid);
+    if (direct >= 0) { /* the direct arguments, kept for printing, then those that sort */
+        a->kind = 'o';
+        a->direct_args = list_new(s->arena);
+        for (int i = 0; i < direct; i++)
+            list_push(a->direct_args, node_copy(s->arena, args->items[i]));
+        a->order = list_new(s->arena);
+        for (size_t i = 0; i < f->n_agg_order; i++)
+            sort_by_target(s, a->order, a->args->items[direct + (int)i], a->args, f->agg_order[i]->sort_by);
+    } else if (f && f->n_agg_order) {
         ExprKind saved = s->kind;
         a->order = analyze_sort(s, f->agg_order, f->n_agg_order, a->args, saved, true);
     }
@@ -137,6 +144,20 @@ make_aggregate(Scope *s, const FnChoice *c, Oid ret, List *args, const PgQuery__
     }
     place_aggregate(s, a);
     return &a->expr;
+}
+
+/* WITHIN GROUP belongs to ordered-set aggregates, and to them always. */
+static void
+check_within_group(const FnChoice *c, const char *name, const PgQuery__FuncCall *f, int location)
+{
+    bool ordered = builtin_agg_direct(c->fn->oid) >= 0, given = f && f->agg_within_group;
+
+    if (ordered && !given)
+        RAISE_AT(SQLSTATE_WRONG_OBJECT_TYPE, location, "WITHIN GROUP is required for ordered-set aggregate %s", name);
+    if (ordered && f->over)
+        RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, location, "OVER is not supported for ordered-set aggregate %s", name);
+    if (!ordered && given)
+        RAISE_AT(SQLSTATE_WRONG_OBJECT_TYPE, location, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", name);
 }
 
 /* ---- window functions ---- */
@@ -354,6 +375,8 @@ build_func_call(Scope *s, const char *nsp, const char *name, List *args, int loc
     if (names && (c.fn->kind == 'a' || c.fn->kind == 'w'))
         RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, location,
                  f && f->over ? "window functions cannot use named arguments" : "aggregates cannot use named arguments");
+    if (f && f->over && c.fn->kind == 'a')
+        check_within_group(&c, name, f, location);
     if (f && f->over && (c.fn->kind == 'a' || c.fn->kind == 'w'))
         return make_window(s, &c, ret, args, f, location);
     if (c.fn->kind == 'w')
@@ -363,6 +386,7 @@ build_func_call(Scope *s, const char *nsp, const char *name, List *args, int loc
             RAISE_AT(SQLSTATE_WRONG_OBJECT_TYPE, location, "%s(*) must be used to call a parameterless aggregate function", name);
         if (f && !f->agg_star && n == 0 && !f->agg_within_group)
             RAISE_AT(SQLSTATE_WRONG_OBJECT_TYPE, location, "%s(*) must be used to call a parameterless aggregate function", name);
+        check_within_group(&c, name, f, location);
         return make_aggregate(s, &c, ret, args, f, location);
     }
     check_not_agg(f, name, location);
@@ -389,7 +413,7 @@ analyze_func_call(Scope *s, const PgQuery__FuncCall *f)
     List *args = list_new(s->arena);
     for (size_t i = 0; i < f->n_args; i++)
         list_push(args, analyze_expr_inner(s, f->args[i]));
-    if (f->agg_within_group && f->n_agg_order)
-        RAISE_AT(SQLSTATE_FEATURE_NOT_SUPPORTED, f->location, "ordered-set aggregates are not supported");
+    for (size_t i = 0; f->agg_within_group && i < f->n_agg_order; i++) /* what is sorted are arguments too */
+        list_push(args, analyze_expr_inner(s, f->agg_order[i]->sort_by->node));
     return build_func_call(s, nsp, name, args, f->location, f);
 }

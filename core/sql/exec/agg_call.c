@@ -102,8 +102,8 @@ agg_call_init(AggCall *c, ExprEnv *env, const Aggref *a)
 {
     Oid *types;
 
-    if (a->kind && a->kind != 'n')
-        UNSUPPORTED("ordered-set aggregate functions are not supported");
+    if (a->kind == 'h')
+        UNSUPPORTED("hypothetical-set aggregate functions are not supported");
     c->ncols = list_count(a->args);
     for (int i = 0; i < c->ncols; i++)
         c->nargs += !((const TargetEntry *)list_at(a->args, i))->junk;

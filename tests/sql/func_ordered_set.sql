@@ -1,0 +1,23 @@
+-- Ordered-set aggregates.
+create table os (g text, i int, f float8, t text, d interval);
+insert into os values ('a',1,1.5,'x','1 day'),('a',2,2.5,'y','2 days'),('a',2,null,'x','5 days'),('b',5,5,'z','1 hour'),('b',null,7,null,null),('b',9,9,'z','3 hours');
+select percentile_cont(0.5) within group (order by i), percentile_disc(0.5) within group (order by i), mode() within group (order by i) from os;
+select g, percentile_cont(0.25) within group (order by f), percentile_disc(0.9) within group (order by t), mode() within group (order by t desc) from os group by g order by g;
+select percentile_cont(0.5) within group (order by d), percentile_disc(1) within group (order by d desc), percentile_cont(0) within group (order by f desc) from os;
+select percentile_cont(array[0, 0.5, null, 1]) within group (order by i), percentile_disc(array[[0.1, 0.9], [0.5, 0.6]]) within group (order by t), percentile_cont(array[0.5]::float8[]) within group (order by d) from os;
+select percentile_cont(0.5) within group (order by i) filter (where g = 'b'), mode() within group (order by i) from os where false;
+select percentile_cont(null) within group (order by i) from os;
+select percentile_cont(1.5) within group (order by i) from os;
+select percentile_disc(-0.1) within group (order by i) from os;
+select percentile_cont(0.5) within group (order by t) from os;
+select percentile_cont(0.5) from os;
+select mode(i) from os;
+select sum(i) within group (order by i) from os;
+select lower(t) within group (order by i) from os;
+select percentile_cont(0.5) within group (order by i) over () from os;
+select percentile_cont(0.5) within group (order by i, f) from os;
+create view osv as select g, percentile_cont(0.5) within group (order by i desc) as p, mode() within group (order by t) from os group by g;
+select pg_get_viewdef('osv');
+select * from osv order by g;
+select aggfnoid::regprocedure, aggkind, aggnumdirectargs from pg_aggregate where aggkind = 'o' order by aggfnoid::oid;
+drop view osv; drop table os;
