@@ -8,7 +8,7 @@
  */
 #include "core/access/heap/heap_internal.h"
 
-static bool
+static inline __attribute__((always_inline)) bool
 chain_walk(Buf buf, ItemPtr tid, const Snapshot *s, Tuple *out, bool *all_dead)
 {
     char *page = buf_page(buf);
@@ -64,15 +64,12 @@ chain_walk(Buf buf, ItemPtr tid, const Snapshot *s, Tuple *out, bool *all_dead)
     return false;
 }
 
-bool
-heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead)
+/* The page of tid, pinned in *buf (which may hold another one) and locked shared. */
+static inline __attribute__((always_inline)) Buf
+fetch_page(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf)
 {
     Buf b = *buf;
-    bool found;
-    Snapshot plain;
 
-    if (UNLIKELY(s->serializable) && !heap_tracks_reads(rel))
-        s = snapshot_untracked(s, &plain);
     if (b == BUF_INVALID || buf_block(b) != tid.block) {
         CountIo io = count_io_begin();
 
@@ -84,9 +81,36 @@ heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *o
     } else {
         buf_lock(b, LW_SHARED);
     }
+    return b;
+}
+
+/* With a serializable snapshot. Apart, and entered by a tail call, so that the others do not pay for it. */
+__attribute__((noinline)) static bool
+fetch_next_tracked(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead)
+{
+    Buf b = fetch_page(rel, tid, s, buf);
+    Snapshot plain;
+    bool found;
+
+    if (!heap_tracks_reads(rel))
+        s = snapshot_untracked(s, &plain);
     found = chain_walk(b, tid, s, out, all_dead);
-    if (UNLIKELY(s->serializable) && found)
+    if (found && s->serializable)
         pred_lock_tuple(rel->db, rel->oid, out->tid.block, out->tid.off);
+    buf_unlock(b);
+    return found;
+}
+
+bool
+heap_fetch_next(HeapRel *rel, ItemPtr tid, const Snapshot *s, Buf *buf, Tuple *out, bool *all_dead)
+{
+    bool found;
+    Buf b;
+
+    if (UNLIKELY(s->serializable))
+        return fetch_next_tracked(rel, tid, s, buf, out, all_dead);
+    b = fetch_page(rel, tid, s, buf);
+    found = chain_walk(b, tid, s, out, all_dead);
     buf_unlock(b);
     return found;
 }
