@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 
 #include "core/session/session_internal.h"
@@ -230,6 +231,25 @@ check_client_encoding(const SettingDef *d, const char **value, SettingSource sou
     return false;
 }
 
+/* Beyond the kernel's limit the guard against deep recursion would guard nothing. */
+static bool
+check_max_stack_depth(const SettingDef *def, const char **value, SettingSource source)
+{
+    enum { SLOP_KB = 512 }; /* for what runs between two checks */
+    struct rlimit limit;
+    int kb = 0;
+    (void)source;
+    if (!settings_parse_int(*value, &kb, def->unit, NULL) || getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return true; /* a bad number is refused elsewhere */
+    int most = (int)MIN(limit.rlim_cur / 1024, (rlim_t)INT32_MAX) - SLOP_KB;
+    if (kb <= most)
+        return true;
+    settings_check_message(SQLSTATE_INVALID_PARAMETER_VALUE, "invalid value for parameter \"max_stack_depth\": %d", kb);
+    settings_check_error("\"max_stack_depth\" must not exceed %dkB.", most);
+    settings_check_hint("Increase the platform's stack depth limit via \"ulimit -s\" or local equivalent.");
+    return false;
+}
+
 #define BOOL_S(n, dflt, grp, text, fl) {.name = #n, .type = SETTING_BOOL, .context = CONTEXT_USER, .flags = fl, .group = grp, .description = text, .variable = &n, .boot = dflt}
 #define STR_S(n, var, ctx, dflt, grp, text, fl, ...) {.name = n, .type = SETTING_STRING, .context = ctx, .flags = fl, .group = grp, .description = text, .variable = &var, .boot = dflt, __VA_ARGS__}
 #define TIMEOUT_S(n, var, grp, text) {.name = n, .type = SETTING_INT, .context = CONTEXT_USER, .unit = UNIT_MS, .flags = SETTING_NOT_IN_PLANS, .group = grp, .description = text, .variable = &var, .boot = "0", .min = 0, .max = INT32_MAX}
@@ -262,7 +282,7 @@ static const SettingDef defs[] = {
     TIMEOUT_S("idle_in_transaction_session_timeout", idle_in_xact_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest idle time in a transaction."),
     TIMEOUT_S("idle_session_timeout", idle_session_timeout_ms, "Client Connection Defaults / Statement Behavior", "Longest idle time of a session."),
     TIMEOUT_S("client_connection_check_interval", client_check_ms, "Connections and Authentication / TCP Settings", "How often to look whether the client is still there."),
-    {.name = "max_stack_depth", .type = SETTING_INT, .context = CONTEXT_SUPERUSER, .unit = UNIT_KB, .group = "Resource Usage / Memory", .description = "Depth of the stack before a statement is refused.", .variable = &max_stack_depth_kb, .boot = "2048", .min = 100, .max = INT32_MAX},
+    {.name = "max_stack_depth", .type = SETTING_INT, .context = CONTEXT_SUPERUSER, .unit = UNIT_KB, .group = "Resource Usage / Memory", .description = "Depth of the stack before a statement is refused.", .variable = &max_stack_depth_kb, .boot = "2048", .min = 100, .max = INT32_MAX, .check = check_max_stack_depth},
     STR_S("default_tablespace", default_tablespace, CONTEXT_USER, "", "Client Connection Defaults / Statement Behavior", "Tablespace of new tables.", SETTING_IS_NAME),
     STR_S("temp_tablespaces", temp_tablespaces, CONTEXT_USER, "", "Client Connection Defaults / Statement Behavior", "Tablespaces of temporary files.", SETTING_LIST_QUOTE),
     STR_S("default_table_access_method", default_table_access_method, CONTEXT_USER, "heap", "Client Connection Defaults / Statement Behavior", "Access method of new tables.", SETTING_IS_NAME),
