@@ -26,7 +26,7 @@ clog_get(Xid xid)
     ClogStatus st;
 
     if (UNLIKELY(xid < xid_oldest()))
-        return CLOG_COMMITTED; /* a locker on a page all frozen: over (rule 12) */
+        return CLOG_COMMITTED; /* a locker on a page all frozen: over (rule 13) */
     slru_open(&clog_slru, xid / CLOG_PER_PAGE, LW_SHARED, &h);
     st = (ClogStatus)((unsigned char)h.payload[in / CLOG_PER_BYTE] >> in % CLOG_PER_BYTE * 2 & 3);
     slru_close(&h);

@@ -168,7 +168,7 @@ multi_members(MultiId id, Arena *a, MultiMember **out)
         if (cache[k].id == id && id != 0)
             return members_out(a, cache[k].words, cache[k].n, out);
     if (UNLIKELY(id < multi_oldest())) {
-        *out = NULL; /* only lockers, all over (rule 12) */
+        *out = NULL; /* only lockers, all over (rule 13) */
         return 0;
     }
     slru_open(&multi_offsets_slru, id / PER_PAGE, LW_SHARED, &h);

@@ -1,7 +1,7 @@
 /*
  * How far back ids are still asked for, and what of the commit log and the multixact files may go.
  *
- * `oldest_xid`: no tuple of any relation holds a lower id whose fate matters (README rule 12). It rises when
+ * `oldest_xid`: no tuple of any relation holds a lower id whose fate matters (README rule 13). It rises when
  * vacuum has frozen what is older in every database: a log record, flushed, then the shared value. The
  * checkpoints that follow remove whole segments below it. A crash at any point leaves at worst segments
  * that the next checkpoint removes: the record is durable before the first of them can be missed, and the

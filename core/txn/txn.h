@@ -93,7 +93,7 @@ Lsn horizon_lsn_cached(void);  /* a little old, nearly free: pruning in passing 
 /* The newest xid such that all below are decided and seen the same by every snapshot: freeze limit. */
 Xid horizon_xid(void);
 
-/* How far back (truncate.c, README rule 12): ids below are frozen everywhere. */
+/* How far back (truncate.c, README rule 13): ids below are frozen everywhere. */
 Xid xid_oldest(void);
 MultiId multi_oldest(void);
 MultiId multi_next(void);

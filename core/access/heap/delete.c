@@ -143,7 +143,7 @@ heap_delete(HeapRel *rel, ItemPtr tid, CommandId cid, const Snapshot *s, bool wa
     stored_cid = tuple_delete_cid(t, cid, &combo);
     delete_write(rel, b, vm, t, tid.off, xmax_combine(t, xid, ROW_EXCLUSIVE, true), stored_cid,
                  combo, xid);
-    if (UNLIKELY(all_visible)) /* rule 13 */
+    if (UNLIKELY(all_visible)) /* rule 14 */
         heap_check_write(rel, tid.block, tid.off);
     buf_unlock(b);
     vm_release(&vm);

@@ -298,7 +298,7 @@ heap_update(HeapRel *rel, ItemPtr tid, const Datum *values, const bool *nulls, C
     all_visible = page_header(buf_page(u.b))->flags & PAGE_FLAG_ALL_VISIBLE;
     heap_check_write(rel, tid.block, tid.off);
     update_write(&u);
-    if (UNLIKELY(all_visible)) /* rule 13 */
+    if (UNLIKELY(all_visible)) /* rule 14 */
         heap_check_write(rel, tid.block, tid.off);
     buf_unlock(u.b);
     if (u.nb != u.b)

@@ -121,7 +121,7 @@ vm_all_visible(HeapRel *rel, BlockNo block, Buf *vm)
     return vm_bits(rel, block, vm) & VM_VISIBLE;
 }
 
-/* The lock first, the map after: a writer clears the map and then looks for locks again (rule 13). */
+/* The lock first, the map after: a writer clears the map and then looks for locks again (rule 14). */
 bool
 heap_lock_unread_page(HeapRel *rel, BlockNo block, Buf *vm)
 {
