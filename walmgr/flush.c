@@ -137,13 +137,31 @@ write_until(Lsn must, Lsn want, Lsn *wrote_from)
     return end;
 }
 
+/*
+ * A segment gets its name by a rename, which is durable only when the directory is. Whoever renamed it syncs the
+ * directory, but may not have come so far (or have died) when another process finds the file under its name, writes
+ * into it and flushes: without a sync of its own a loss of power would leave the commits in a file of another name.
+ */
+static void
+sync_names(uint64_t last)
+{
+    if (LIKELY(wal_shared->named_segment >= last))
+        return;
+    if (file_sync_dir(WAL_DIR) != ERR_OK)
+        PANIC("could not fsync directory \"%s\": %m", WAL_DIR);
+    wal_shared->named_segment = last;
+}
+
 /* With the open_* methods a write is durable at once, but only what this process wrote: another one
  * may not have heard yet that the setting has changed. */
 static void
 sync_range(Lsn from, Lsn to, Lsn wrote_from)
 {
     bool by_open = wal_sync_method == WAL_SYNC_OPEN || wal_sync_method == WAL_SYNC_OPEN_DSYNC;
-    if (!enable_fsync || (by_open && wrote_from <= from))
+    if (!enable_fsync)
+        return;
+    sync_names(wal_segment_of(to - 1));
+    if (by_open && wrote_from <= from)
         return;
     uint64_t began = clock_monotonic_us();
     PROBE2(wal_sync_start, from, to);

@@ -58,6 +58,7 @@ typedef struct WalShared {
     CACHE_ALIGNED _Atomic Lsn flushed; /* durable up to here; stored under sync_lock */
 
     CACHE_ALIGNED WalLock sync_lock;
+    uint64_t named_segment;       /* highest segment whose name is durable too (rule 7); under sync_lock */
     _Atomic uint32_t sync_number; /* syncs completed; stored under sync_lock */
     _Atomic Lsn sync_target;      /* end of the sync in flight; stored under sync_lock */
     _Atomic Lsn flush_request;    /* highest target of any flusher: the leader takes it along */
