@@ -34,7 +34,8 @@ typedef enum IoTraceKind {
     IO_TRACE_NOTE        /* content: text for people */
 } IoTraceKind;
 
-typedef struct IoTraceHead {
+/* Packed, since records follow each other in the file at any address. */
+typedef struct __attribute__((packed)) IoTraceHead {
     uint32_t magic;
     uint16_t kind, path_bytes;
     uint32_t pid, data_bytes;
