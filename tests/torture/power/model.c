@@ -136,9 +136,10 @@ file_room(File *f, uint64_t size)
     char *data = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED)
         fatal("no memory", "");
-    memcpy(data, f->data, f->size);
-    if (f->data)
+    if (f->data) {
+        memcpy(data, f->data, f->size);
         munmap(f->data, f->cap);
+    }
     f->data = data;
     f->cap = cap;
 }
@@ -183,7 +184,8 @@ file_make_durable(Model *m, uint32_t id, uint64_t upto)
         n = f->op_count;
     for (uint64_t i = 0; i < n; i++)
         apply_durably(m, f, &f->ops[i]);
-    memmove(f->ops, f->ops + n, (f->op_count - n) * sizeof(Op));
+    if (n > 0)
+        memmove(f->ops, f->ops + n, (f->op_count - n) * sizeof(Op));
     f->op_count -= n;
     f->op_base += n;
 }
@@ -230,7 +232,8 @@ names_make_durable(Model *m, uint32_t path, uint64_t upto)
         n = dir->op_count;
     for (uint64_t i = 0; i < n; i++)
         name_apply(m, &dir->ops[i], m->durable);
-    memmove(dir->ops, dir->ops + n, (dir->op_count - n) * sizeof(NameOp));
+    if (n > 0)
+        memmove(dir->ops, dir->ops + n, (dir->op_count - n) * sizeof(NameOp));
     dir->op_count -= n;
     dir->op_base += n;
 }
