@@ -166,6 +166,7 @@ int builtin_op_count(void); const OpDef *builtin_op_at(int i);
 int builtin_cast_count(void); const CastDef *builtin_cast_at(int i);
 
 /* ---- roles and privileges ---- */
+#define OID_FIRST_NORMAL 16384u /* of what users make; below are the catalogs */
 #define ROLE_BOOTSTRAP 10u /* the superuser that initdb makes */
 extern Oid session_user_oid, current_user_oid; /* set by session; SET ROLE changes current */
 bool role_is_superuser(Oid role);

@@ -25,6 +25,16 @@ option_says_no(const RelDesc *r, const char *name)
     return false;
 }
 
+/*
+ * May the table's end be cut off? ACCESS EXCLUSIVE keeps out who locks the relation. Readers and writers of catalogs and
+ * of TOAST tables do not: one of them could be about to use, or to fill, a page behind the cut.
+ */
+static bool
+locked_by_all(const RelDesc *r)
+{
+    return r->kind != 't' && r->oid >= OID_FIRST_NORMAL;
+}
+
 static void
 vacuum_heap(Arena *a, RelDesc *r, const VacuumJob *j)
 {
@@ -43,7 +53,7 @@ vacuum_heap(Arena *a, RelDesc *r, const VacuumJob *j)
         }
     }
     VacuumOptions o = {.freeze = j->freeze,
-                       .truncate = j->truncate && !option_says_no(r, "vacuum_truncate"),
+                       .truncate = j->truncate && locked_by_all(r) && !option_says_no(r, "vacuum_truncate"),
                        .index_cleanup = j->index_cleanup && !option_says_no(r, "vacuum_index_cleanup"),
                        .freeze_after = j->freeze_min_age + 1,
                        .work_mem_kb = j->work_mem_kb};
